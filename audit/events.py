@@ -1,0 +1,134 @@
+"""What is recorded: the types of our own events, and who acts in them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    from access.models import User
+
+RECORDER = "strongroom"
+
+
+class EventType(StrEnum):
+    """Every type of event that Strongroom itself records."""
+
+    ACCESS_APIKEY_CREATED = "access.apikey.created"
+    ACCESS_APIKEY_REVOKED = "access.apikey.revoked"
+    ACCESS_CLIENT_CREATED = "access.client.created"
+    ACCESS_DENIED = "access.denied"
+    ACCESS_FACTOR_ADDED = "access.factor.added"
+    ACCESS_FACTOR_REMOVED = "access.factor.removed"
+    ACCESS_GRANT_CREATED = "access.grant.created"
+    ACCESS_GRANT_REVOKED = "access.grant.revoked"
+    ACCESS_LOGIN_FAILED = "access.login.failed"
+    ACCESS_LOGIN_SUCCEEDED = "access.login.succeeded"
+    ACCESS_LOGOUT = "access.logout"
+    ACCESS_PASSWORD_CHANGED = "access.password.changed"  # noqa: S105
+    ACCESS_TOKEN_ISSUED = "access.token.issued"  # noqa: S105
+    ACCESS_TOKEN_REVOKED = "access.token.revoked"  # noqa: S105
+    ACCESS_USER_CREATED = "access.user.created"
+    ACCESS_USER_DEACTIVATED = "access.user.deactivated"
+    AUDIT_CHECKPOINT_REFUSED = "audit.checkpoint.refused"
+    AUDIT_EVENT_SET_ASIDE = "audit.event.set_aside"
+    AUDIT_KEY_COMPROMISED = "audit.key.compromised"
+    AUDIT_KEY_CREATED = "audit.key.created"
+    AUDIT_KEY_RETIRED = "audit.key.retired"
+    AUDIT_VERIFICATION_FINISHED = "audit.verification.finished"
+    EVIDENCE_PACKAGE_COUNTERSIGNED = "evidence.package.countersigned"
+    EVIDENCE_PACKAGE_COUNTERSIGN_REFUSED = "evidence.package.countersign_refused"
+    EVIDENCE_PACKAGE_DOWNLOADED = "evidence.package.downloaded"
+    EVIDENCE_PACKAGE_EXPORTED = "evidence.package.exported"
+    EVIDENCE_PACKAGE_EXPORT_FAILED = "evidence.package.export_failed"
+
+
+# The first words of types that only Strongroom may record: of every type above, and of the rooms.
+OWN_PREFIXES = frozenset(
+    {kind.value.partition(".")[0] for kind in EventType}
+    | {"access", "audit", "evidence", "ops", "reports", "runbooks", RECORDER}
+)
+
+_UNPRINTABLE = re.compile(r"[^ -~]+")
+_USER_AGENT_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where.
+
+    Attributes:
+        id: ``user:<name>`` for people, ``service:<name>`` for service accounts and for parts of
+            Strongroom, ``anonymous`` for whoever has not signed in.
+        account: the account, if there is one.
+        person_id: the person behind the account, if there is one.
+        ip, user_agent: where the request came from.
+        request_id: the id that logs, errors and events of one request share.
+    """
+
+    id: str
+    account: User | None = None
+    person_id: str | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, user: User | AnonymousUser, request: HttpRequest | None = None) -> Actor:
+        """Somebody who acts by an account, in a request if one is given."""
+        if isinstance(user, AnonymousUser):
+            return cls.anonymous(request)
+        kind = "service" if user.is_service else "user"
+        return cls(
+            id=f"{kind}:{user.username}",
+            account=user,
+            person_id=str(user.person_id) if user.person_id else None,
+            **_origin_of(request),
+        )
+
+    @classmethod
+    def system(cls, name: str) -> Actor:
+        """A part of Strongroom that acts by itself, such as the worker."""
+        return cls(id=f"service:{name}")
+
+    @classmethod
+    def anonymous(cls, request: HttpRequest | None) -> Actor:
+        """Somebody who has not signed in."""
+        return cls(id="anonymous", **_origin_of(request))
+
+    def as_event_actor(self) -> dict[str, str]:
+        """The event's ``actor`` member."""
+        known = {"id": self.id}
+        if self.person_id is not None:
+            known["person"] = self.person_id
+        return known
+
+    def as_event_source(self) -> dict[str, str] | None:
+        """The event's ``source`` member; None where there was no request."""
+        known = {"ip": self.ip, "user_agent": self.user_agent}
+        return {name: value for name, value in known.items() if value} or None
+
+
+def _origin_of(request: HttpRequest | None) -> dict[str, Any]:
+    if request is None:
+        return {}
+    agent = request.META.get("HTTP_USER_AGENT", "")
+    return {
+        "ip": _address(request.META.get("REMOTE_ADDR", "")),
+        "user_agent": _UNPRINTABLE.sub("?", agent)[:_USER_AGENT_CHARACTERS] or None,
+        "request_id": getattr(request, "request_id", None),
+    }
+
+
+def _address(text: str) -> str | None:
+    # A server behind a Unix socket gives no address, or one that is none.
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,66 @@
+"""Reads settings from the environment, each also from the file that ``NAME_FILE`` names.
+
+Secrets mounted as files (systemd credentials, Docker and Kubernetes secrets) never have to pass
+through the process environment, where ``/proc`` and crash reports show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+FILE_SUFFIX = "_FILE"
+# Variables of other programs that end in _FILE and are not ours to open.
+NAMES = frozenset(
+    {
+        "ALLOWED_HOSTS",
+        "AUDIT_ENABLED",
+        "AUDIT_ORIGIN",
+        "AUDIT_SIGNER_STATE",
+        "COMPLIANCE_EVIDENCE_SIGNING_SECRET",
+        "CSRF_TRUSTED_ORIGINS",
+        "DATABASE_OWNER_URL",
+        "DATABASE_URL",
+        "DEBUG",
+        "EVIDENCE_PACKAGE_DIR",
+        "HTTPS",
+        "JWT_ISSUER",
+        "JWT_SIGNING_KEY",
+        "KEY_ENCRYPTION_KEY",
+        "OIDC_AUDIENCE",
+        "OIDC_ISSUER",
+        "SECRET_KEY",
+        "SIGNING_PRIVATE_KEY",
+        "STRONGROOM_DATA_DIR",
+        "TRUST_PROXY_HEADERS",
+    }
+)
+
+
+def read_environment(source: Mapping[str, str]) -> environ.Env:
+    """Returns an ``environ.Env`` over ``source`` with every ``NAME_FILE`` replaced by its content.
+
+    Raises:
+        ImproperlyConfigured: both ``NAME`` and ``NAME_FILE`` are set, or the file cannot be read.
+    """
+    values = dict(source)
+    for name in NAMES:
+        path = source.get(name + FILE_SUFFIX)
+        if not path:
+            continue
+        if source.get(name):
+            raise ImproperlyConfigured(f"Set either {name} or {name}_FILE, not both.")
+        try:
+            values[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE cannot be read: {error.__class__.__name__}."
+            ) from error
+    env = environ.Env()
+    # django-environ expands values that begin with "$"; a password may begin with one too.
+    env.escape_proxy = True
+    env.ENVIRON = {name: value.replace("$", r"\$") for name, value in values.items()}
+    return env

@@ -1,0 +1,30 @@
+"""Every address of the installation."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
+
+from access.admin.site import site
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answers as soon as the process serves requests; it looks at nothing else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("healthz", healthz, name="healthz"),
+    path("accounts/", include("config.urls_accounts")),
+    path("admin/", site.urls),
+    path("api/token/", include("access.api.urls")),
+    path("api/", include("audit.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularRedocView.as_view(url_name="schema"), name="docs"),
+    path("compliance/evidence/", include("evidence.api.urls")),
+]
+
+handler500 = "access.admin.errors.server_error"

@@ -1,0 +1,144 @@
+"""The demo's installation: a database, two clients, people with keys, and their credentials."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+# Who is made: name, role, client (None: all), and whether the person gets a signing key.
+PEOPLE = (
+    ("alice", "Alice Adeyemi", "admin", None, False),
+    ("olivia", "Olivia Ferrari", "compliance-officer", None, True),
+    ("oscar", "Oscar Lindqvist", "compliance-officer", None, True),
+    ("audrey", "Audrey Tanaka", "auditor", "clinic-001", False),
+    ("omar", "Omar Haddad", "operator", "clinic-001", False),
+)
+CLIENTS = (("clinic-001", "Riverside Clinic"), ("clinic-002", "Harbour Dental"))
+SERVICE = "cloudtrail-feed"
+
+
+def data_folder(root: Path) -> Path:
+    """The folder that holds everything the demo makes."""
+    return Path(os.environ.get("STRONGROOM_DATA_DIR", root / "var" / "demo")).resolve()
+
+
+def prepare(home: Path) -> dict[str, Any]:
+    """Sets the installation up, or takes up the one that an earlier run left.
+
+    Returns:
+        The content of `credentials.json`.
+    """
+    _match_database_and_folder(home)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    print("Preparing the database")
+    call_command("migrate", database="owner", verbosity=0, interactive=False)
+    file = home / "credentials.json"
+    if file.exists():
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    print("Making clients, people and keys")
+    credentials = _create()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(credentials, out, indent=2)
+        out.write("\n")
+    return credentials
+
+
+def export_log(folder: Path) -> Path:
+    """Writes the whole log with its checkpoint below ``folder``, anew."""
+    from audit.services import export
+
+    if folder.exists():
+        shutil.rmtree(folder)
+    export.export_log(folder)
+    return folder
+
+
+def _match_database_and_folder(home: Path) -> None:
+    """Starts over where the database and the folder can't belong together any more.
+
+    The folder holds the keys that the database's boxes are locked with and the memory of what
+    was signed, so one without the other is of no use.
+    """
+    from config.development import cluster_folder, ensure_database
+
+    if os.environ.get("DATABASE_URL"):
+        return
+    urls = ensure_database(cluster_folder(Path(__file__).parent.parent, "run"), "strongroom")
+    with psycopg.connect(urls.superuser) as conn:
+        row = conn.execute("SELECT to_regclass('access_grant') IS NOT NULL").fetchone()
+        has_people = bool(row and row[0]) and bool(
+            conn.execute("SELECT 1 FROM access_grant LIMIT 1").fetchone()
+        )
+    complete = (home / "credentials.json").exists() and (home / "keys").exists()
+    if has_people and not complete:
+        if (home / "keys").exists():
+            raise SystemExit(
+                f"The database holds people, but {home / 'credentials.json'} is missing.\n"
+                "To start over, run `make clean` and then `make demo`."
+            )
+        print("The keys of the earlier database are gone: starting with an empty one")
+        with psycopg.connect(urls.superuser.replace("/strongroom?", "/postgres?")) as conn:
+            conn.autocommit = True
+            name = sql.Identifier("strongroom")
+            conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        ensure_database(cluster_folder(Path(__file__).parent.parent, "run"), "strongroom")
+    elif not has_people and home.exists() and any(home.iterdir()):
+        kept = home / f"earlier-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        print(f"The database is new: the earlier files are kept in {kept}")
+        kept.mkdir()
+        for path in home.iterdir():
+            if not path.name.startswith("earlier-"):
+                path.rename(kept / path.name)
+
+
+def _create() -> dict[str, Any]:
+    from access.models import User
+    from access.roles import Role
+    from audit.events import Actor
+    from audit.services import keys
+    from ops.services import people
+
+    passwords = {name: secrets.token_urlsafe(18) for name, *_ in PEOPLE}
+    first, second = (
+        {"username": name, "display_name": display, "password": passwords[name]}
+        for name, display, *_ in PEOPLE[:2]
+    )
+    alice, _ = people.bootstrap(admin=first, officer=second)
+    actor = Actor.of(alice)
+    clients = {
+        client_id: people.create_client(actor=actor, client_id=client_id, name=name)
+        for client_id, name in CLIENTS
+    }
+    accounts: dict[str, dict[str, str]] = {}
+    for name, display, role, client_id, has_key in PEOPLE:
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            user = people.create_person_account(
+                actor=actor, username=name, display_name=display, password=passwords[name]
+            )
+            client = clients[client_id] if client_id else None
+            people.grant(actor=actor, user=user, role=Role(role), client=client)
+        accounts[name] = {"name": display, "role": role, "password": passwords[name]}
+        if has_key and user.person is not None:
+            key = keys.create_person_key(
+                actor=Actor.of(user), person=user.person, password=passwords[name]
+            )
+            accounts[name]["signing_key_id"] = key.key_id
+    service = people.create_service_account(actor=actor, username=SERVICE)
+    people.grant(actor=actor, user=service, role=Role.AUTOMATION, client=clients["clinic-001"])
+    _, raw = people.issue_api_key(actor=actor, user=service, label="CloudTrail of clinic-001")
+    return {"accounts": accounts, "ingest_account": SERVICE, "ingest_api_key": raw}

@@ -1,0 +1,126 @@
+"""What the decision pages of packages ask for."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from access import policy
+from access.admin.forms import ActionForm, PasswordForm
+from access.models import Client
+from access.roles import Action
+from evidence.formats.contents import RetentionPolicy
+from evidence.formats.manifest import MAX_COUNTERSIGNATURES
+from evidence.services.countersigning import MEANING
+from evidence.services.downloads import file_names
+
+PLATFORM = ""
+_RETENTION = {
+    RetentionPolicy.HIPAA_6Y: "HIPAA, six years",
+    RetentionPolicy.REGULATORY_7Y: "Regulatory, seven years",
+}
+
+
+def _note(help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label="Note",
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=help_text,
+    )
+
+
+class ExportForm(ActionForm):
+    """Whose events, of which days, and who has to sign."""
+
+    client_id = forms.ChoiceField(label="Client", required=False)
+    first_day = forms.DateField(
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="From 00:00 UTC of this day.",
+    )
+    last_day = forms.DateField(
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="Up to the end of this day, UTC.",
+    )
+    retention_policy = forms.ChoiceField(
+        choices=[(item.value, words) for item, words in _RETENTION.items()]
+    )
+    required_countersignatures = forms.IntegerField(
+        label="Countersignatures needed",
+        min_value=0,
+        max_value=MAX_COUNTERSIGNATURES,
+        initial=1,
+        help_text="Each by another person than you.",
+    )
+    note = _note("Why you make it. It becomes part of the package.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        user = self.request.user if self.request is not None else None
+        scope = policy.scope(user, Action.EXPORT)
+        clients = Client.objects.order_by("name")
+        if not scope.all_clients:
+            clients = clients.filter(pk__in=scope.client_ids)
+        choices = [(client.pk, client.name) for client in clients]
+        if scope.all_clients:
+            choices.append((PLATFORM, "None: events of the installation itself"))
+        field = self.fields["client_id"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+        yesterday = timezone.now().astimezone(UTC).date() - timedelta(days=1)
+        self.fields["first_day"].initial = yesterday.replace(day=1)
+        self.fields["last_day"].initial = yesterday
+
+    def clean(self) -> dict[str, Any]:
+        """Turns the days into a half-open period."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        first, last = values.get("first_day"), values.get("last_day")
+        if first and last:
+            if last < first:
+                self.add_error("last_day", "The last day is before the first.")
+            elif last == date.max:
+                self.add_error("last_day", "There is no day after this one.")
+            else:
+                values["period_start"] = datetime.combine(first, time(), UTC)
+                values["period_end"] = datetime.combine(last + timedelta(days=1), time(), UTC)
+        return values
+
+
+class CountersignForm(PasswordForm):
+    """What the signature means, a remark, and the password."""
+
+    meaning = forms.CharField(max_length=200, initial=MEANING, help_text="Part of what you sign.")
+    note = _note("Part of what you sign, for whoever reads it later.")
+
+    field_order = ("meaning", "note", "password")
+
+
+class DownloadForm(ActionForm):
+    """Which of the package's files."""
+
+    file = forms.ChoiceField(label="File", widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = file_names(self.obj) if self.obj is not None else []
+        field = self.fields["file"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, name) for name in names]
+        field.initial = names[0] if names else None
+
+
+class VerifyForm(ActionForm):
+    """Nothing has to be said to verify; a shared secret may be."""
+
+    signing_secret = forms.CharField(
+        label="Shared secret",
+        required=False,
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Only to check a mac of older times. It is neither stored nor recorded.",
+    )

@@ -1,0 +1,145 @@
+"""Packages on the desk: the list, the custody line, and what can be done with a package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.middleware.csrf import get_token
+from django.utils.safestring import SafeString
+
+from access.admin import components
+from access.admin.mixins import ObjectActionsMixin, ReadOnlyAdmin
+from evidence import selectors
+from evidence.admin import acts, columns, custody
+from evidence.admin.filters import OutcomeFilter, WaitingFilter
+from evidence.models import Package
+
+
+class PackageAdmin(ObjectActionsMixin, ReadOnlyAdmin):
+    """Evidence packages."""
+
+    change_form_template = "admin/evidence/package/change_form.html"
+    empty_sentence = "Packages of audit events, signed and countersigned, will be listed here."
+    list_display = (
+        "shown_bundle",
+        "shown_standing",
+        "shown_client",
+        "shown_period",
+        "shown_digest",
+        "created_at",
+    )
+    list_filter = (OutcomeFilter, WaitingFilter)
+    search_fields = ("bundle_id__startswith",)
+    search_help_text = "The beginning of a bundle id"
+    ordering = ("-created_at", "-id")
+    fieldsets = (
+        (None, {"fields": ("shown_state", "shown_signatures", "shown_full_digest")}),
+        (
+            "What it holds",
+            {
+                "fields": (
+                    "shown_client",
+                    "shown_period",
+                    "shown_types",
+                    "event_count",
+                    "tree_size",
+                    "shown_size",
+                    "note",
+                )
+            },
+        ),
+        (
+            "How it was made",
+            {
+                "fields": (
+                    "shown_maker",
+                    "generated_at",
+                    "retention_policy",
+                    "vault_mode",
+                    "package_path",
+                    "pending_at_export",
+                    "set_aside_at_export",
+                )
+            },
+        ),
+    )
+    list_actions = (acts.EXPORT,)
+    object_actions = (acts.COUNTERSIGN, acts.DOWNLOAD, acts.VERIFY)
+
+    def visible_to(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The packages of the account's clients, or those that it made."""
+        return selectors.visible(request.user, queryset)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows in scope, with all that a line of the list shows."""
+        found = super().get_queryset(request)
+        return columns.with_counts(found.select_related("client", "maker", "maker_account"))
+
+    # --- columns ------------------------------------------------------------------------------
+
+    @admin.display(description="Package", ordering="bundle_id")
+    def shown_bundle(self, obj: Package) -> SafeString:
+        """The bundle id, in the monospace stack."""
+        return components.identifier(obj.bundle_id)
+
+    @admin.display(description="State")
+    def shown_standing(self, obj: Package) -> SafeString:
+        """The state pill, and how many of its signatures are there."""
+        return columns.standing(obj)
+
+    @admin.display(description="State")
+    def shown_state(self, obj: Package) -> SafeString:
+        """The state pill."""
+        return columns.state(obj)
+
+    @admin.display(description="Client")
+    def shown_client(self, obj: Package) -> str:
+        """The client's name."""
+        return columns.client(obj)
+
+    @admin.display(description="Period")
+    def shown_period(self, obj: Package) -> SafeString:
+        """The period."""
+        return columns.period(obj)
+
+    @admin.display(description="Signatures")
+    def shown_signatures(self, obj: Package) -> SafeString:
+        """How many of those needed are there."""
+        return columns.signatures(obj)
+
+    @admin.display(description="Digest")
+    def shown_digest(self, obj: Package) -> SafeString:
+        """The digest, shortened."""
+        return components.digest(obj.package_sha256)
+
+    @admin.display(description="Digest")
+    def shown_full_digest(self, obj: Package) -> SafeString:
+        """The whole digest."""
+        return components.digest(obj.package_sha256, full=True)
+
+    @admin.display(description="Size")
+    def shown_size(self, obj: Package) -> str:
+        """The size of the zip file."""
+        return columns.size(obj.size_bytes)
+
+    @admin.display(description="Event types")
+    def shown_types(self, obj: Package) -> str:
+        """Which types were asked for."""
+        return ", ".join(obj.event_types) if obj.event_types else "All"
+
+    @admin.display(description="Maker")
+    def shown_maker(self, obj: Package) -> SafeString:
+        """Who made it."""
+        return components.person(obj.maker_account)
+
+    def page_context(self, request: HttpRequest, obj: Package) -> dict[str, Any]:
+        """The custody line, and the button that verifies at once."""
+        return {
+            **super().page_context(request, obj),
+            "steps": custody.steps(obj),
+            "verify_action": self.action_url(acts.VERIFY, obj) if obj.is_complete else None,
+            "csrf_token": get_token(request),
+        }

@@ -1,0 +1,180 @@
+"""The REST doors of this room: each parses, makes one service call and renders its result."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from access.api.idempotency import Idempotent
+from access.api.parsers import StrictJSONParser
+from access.api.throttling import SigningThrottle
+from access.models import User
+from audit.events import Actor
+from evidence import selectors
+from evidence.api import representations
+from evidence.api import serializers as bodies
+from evidence.api.pagination import PackagePagination
+from evidence.api.uploads import UploadParser, sidecar, uploaded
+from evidence.formats.verification import Sidecars
+from evidence.responses import file_response
+from evidence.services import countersigning, downloads, locating, packages, verification
+
+S = TypeVar("S", bound="Serializer[Any]")
+
+
+def _given(kind: type[S], request: Request) -> dict[str, Any]:
+    body = kind(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
+
+
+def _actor(request: Request) -> Actor:
+    # Nobody comes as far as a view without having been recognised.
+    return Actor.of(cast(User, request.user), request._request)
+
+
+def _secret(given: dict[str, Any]) -> bytes | None:
+    secret = given.pop("signing_secret")
+    return secret.encode() if secret else None
+
+
+class ExportView(Idempotent):
+    """`POST /compliance/evidence/export`"""
+
+    @extend_schema(request=bodies.ExportBody, responses={201: bodies.ExportAnswer})
+    def post(self, request: Request) -> Response:
+        """Make a package of a client's events in a half-open period."""
+        given = _given(bodies.ExportBody, request)
+        actor = _actor(request)
+        client = locating.client_for_export(actor=actor, client_id=given.pop("client_id"))
+        package = packages.export_package(actor=actor, client=client, **given)
+        answer = representations.exported(
+            package,
+            request,
+            external_worm=given["external_worm"],
+            external_kms=given["external_kms"],
+        )
+        return Response(answer, status=status.HTTP_201_CREATED)
+
+
+class CountersignView(Idempotent):
+    """`POST /compliance/evidence/countersign`"""
+
+    throttle_classes = (SigningThrottle,)
+
+    @extend_schema(request=bodies.CountersignBody, responses=bodies.CountersignAnswer)
+    def post(self, request: Request) -> Response:
+        """Countersign a package that another person made, with one's own key."""
+        given = _given(bodies.CountersignBody, request)
+        secret = _secret(given)
+        entry = countersigning.countersign(actor=_actor(request), signing_secret=secret, **given)
+        return Response(representations.countersigned(entry))
+
+
+class VerifyView(APIView):
+    """`POST /compliance/evidence/verify`"""
+
+    parser_classes = (StrictJSONParser, UploadParser)
+
+    @extend_schema(
+        request={"application/json": bodies.VerifyBody, "multipart/form-data": bodies.UploadBody},
+        responses=bodies.VerifyAnswer,
+    )
+    def post(self, request: Request) -> Response:
+        """Verify a package of this installation by name, or one that is sent along."""
+        sent_along = (request.content_type or "").lower().startswith("multipart/")
+        result = self._by_upload(request) if sent_along else self._by_name(request)
+        return Response(result.as_dict())
+
+    def _by_name(self, request: Request) -> verification.VerificationResult:
+        given = _given(bodies.VerifyBody, request)
+        secret = _secret(given)
+        return verification.verify(actor=_actor(request), signing_secret=secret, **given)
+
+    def _by_upload(self, request: Request) -> verification.VerificationResult:
+        given = _given(bodies.UploadBody, request)
+        sidecars = Sidecars(
+            sig=sidecar(given.get("sig")),
+            signature=sidecar(given.get("signature")),
+            countersign=sidecar(given.get("countersign")),
+        )
+        with uploaded(given["package"]) as data:
+            return verification.verify_upload(
+                actor=_actor(request),
+                file_name=given["package"].name or "",
+                data=data,
+                sidecars=sidecars,
+                require_countersign=given["require_countersign"],
+                signing_secret=_secret(given),
+            )
+
+
+class PackageListView(APIView):
+    """`GET /compliance/evidence/packages`"""
+
+    @extend_schema(
+        operation_id="evidence_packages_list",
+        parameters=[
+            OpenApiParameter("client_id", OpenApiTypes.STR),
+            OpenApiParameter("status", OpenApiTypes.STR, enum=["writing", "complete", "failed"]),
+            OpenApiParameter("cursor", OpenApiTypes.STR),
+            OpenApiParameter("page_size", OpenApiTypes.INT),
+        ],
+        responses=bodies.PackagePage,
+    )
+    def get(self, request: Request) -> Response:
+        """Packages that the caller may see, newest first."""
+        found = selectors.packages(
+            actor=_actor(request),
+            client_id=request.query_params.get("client_id"),
+            status=request.query_params.get("status"),
+        )
+        pagination = PackagePagination()
+        page = pagination.paginate_queryset(found, request, self)
+        return pagination.get_paginated_response(
+            [representations.package(package, request) for package in page]
+        )
+
+
+class PackageView(APIView):
+    """`GET /compliance/evidence/packages/{bundle_id}`"""
+
+    @extend_schema(operation_id="evidence_packages_retrieve", responses=bodies.PackageAnswer)
+    def get(self, request: Request, bundle_id: str) -> Response:
+        """One package."""
+        package = locating.by_bundle_id(actor=_actor(request), bundle_id=bundle_id)
+        return Response(representations.package(package, request))
+
+
+class _AnyAccept(BaseContentNegotiation):
+    """A file has the type that it has, whatever the caller prefers."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """There is no body."""
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        """For errors."""
+        return renderers[0], renderers[0].media_type
+
+
+class PackageFileView(APIView):
+    """`GET /compliance/evidence/packages/{bundle_id}/files/{name}`"""
+
+    http_method_names = ["get", "options"]
+    content_negotiation_class = _AnyAccept
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def get(self, request: Request, bundle_id: str, name: str) -> HttpResponseBase:
+        """A file of a package. That it was taken is recorded before the first byte leaves."""
+        found = downloads.download(actor=_actor(request), bundle_id=bundle_id, name=name)
+        return file_response(found)

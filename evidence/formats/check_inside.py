@@ -1,0 +1,202 @@
+"""Checks of what lies inside a package: its directory, manifest, members, lines and proof."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from audit.formats import checkpoint as checkpoints
+from evidence.formats import contents, manifest
+from evidence.formats.contents import (
+    ArchivePolicy,
+    ChainVerdict,
+    Completeness,
+    Proofs,
+)
+from evidence.formats.lines import MAX_LINE_BYTES, LineChecker
+from evidence.formats.package import MANIFEST, Package, PackageBytes, open_package
+from evidence.formats.report import Findings, Part
+from sealing import digests, merkle
+from sealing.errors import Invalid
+from sealing.keys import Signers
+from sealing.results import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What was found inside: None where it could not be read."""
+
+    manifest: manifest.Manifest | None = None
+    manifest_digest: str | None = None
+    manifest_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    checkpoint: checkpoints.Checkpoint | None
+    proofs: Proofs
+    policy: ArchivePolicy
+    verdict: ChainVerdict
+    completeness: Completeness
+
+
+def check_inside(found: Findings, data: PackageBytes, signers: Signers) -> Inside:
+    """Check everything that needs no sidecar."""
+    try:
+        package = open_package(data)
+    except Invalid as error:
+        found.bad(Part.PACKAGE, error.code, error.message)
+        return Inside()
+    found.good(Part.PACKAGE, "zip_strict", "Every byte of the file belongs to a listed member.")
+    if MANIFEST not in package:
+        found.bad(Part.MANIFEST, "manifest_missing", "There is no manifest.json.")
+        return Inside()
+    try:
+        raw = package.read(MANIFEST, max_bytes=manifest.MAX_MANIFEST_BYTES)
+        parsed = manifest.parse(raw)
+    except Invalid as error:
+        found.bad(Part.MANIFEST, "manifest_invalid", error.message, error.field)
+        return Inside(manifest_exists=True)
+    _check_members(found, package, parsed)
+    if found.clean(Part.MANIFEST):
+        _check_proofs(found, package, parsed, signers)
+    return Inside(parsed, digests.sha256_tag(raw), True)
+
+
+def _check_members(found: Findings, package: Package, parsed: manifest.Manifest) -> None:
+    listed = {entry.path: entry for entry in parsed.files}
+    present = {entry.name for entry in package.entries} - {MANIFEST}
+    for name in sorted(present - listed.keys()):
+        found.bad(Part.MANIFEST, "member_unlisted", f"{name} is not in the manifest.", name)
+    for name in sorted((listed.keys() | contents.REQUIRED) - present):
+        found.bad(Part.MANIFEST, "member_missing", f"{name} is not in the package.", name)
+    for name in sorted(present & listed.keys()):
+        entry = listed[name]
+        if package.entry(name).size_bytes != entry.size_bytes:
+            found.bad(Part.MANIFEST, "member_size_differs", f"{name} has another size.", name)
+            continue
+        try:
+            digest = hashlib.sha256()
+            for chunk in package.chunks(name):
+                digest.update(chunk)
+        except Invalid as error:
+            found.bad(Part.PACKAGE, error.code, error.message, name)
+            continue
+        if digests.tag(digest.digest()) != entry.sha256:
+            found.bad(Part.MANIFEST, "member_digest_differs", f"{name} has another digest.", name)
+    if not found.checked(Part.MANIFEST):
+        found.good(
+            Part.MANIFEST,
+            "manifest_valid",
+            f"The manifest lists {len(listed)} files, and each has its size and digest.",
+        )
+
+
+def _check_proofs(
+    found: Findings, package: Package, parsed: manifest.Manifest, signers: Signers
+) -> None:
+    part = Part.PROOFS
+    try:
+        documents = _read_documents(found, package, signers)
+        lines = LineChecker(
+            client_id=parsed.client_id,
+            start=parsed.period_start,
+            end=parsed.period_end,
+            types=parsed.request.event_types,
+        )
+        for line in package.lines(contents.EVENTS, max_bytes=MAX_LINE_BYTES):
+            lines.feed(line)
+    except Invalid as error:
+        found.bad(part, error.code, error.message, error.field)
+        return
+    found.good(
+        part,
+        "lines_valid",
+        f"{lines.count} log lines give their hashes and concern this client and period.",
+    )
+    _compare(found, parsed, documents, lines)
+    if documents.checkpoint is not None:
+        _check_root(found, documents.checkpoint, documents.proofs, lines)
+
+
+def _read_documents(found: Findings, package: Package, signers: Signers) -> _Documents:
+    def read(name: str) -> bytes:
+        return package.read(name, max_bytes=contents.MAX_CONTENT_BYTES)
+
+    checkpoint, findings = checkpoints.open_note(read(contents.CHECKPOINT), signers)
+    for finding in findings:
+        found.add(Part.PROOFS, finding)
+    return _Documents(
+        checkpoint=checkpoint,
+        proofs=Proofs.parse(read(contents.PROOFS)),
+        policy=ArchivePolicy.parse(read(contents.ARCHIVE_POLICY)),
+        verdict=ChainVerdict.parse(read(contents.CHAIN_VERIFY)),
+        completeness=Completeness.parse(read(contents.COMPLETENESS)),
+    )
+
+
+def _compare(
+    found: Findings, parsed: manifest.Manifest, documents: _Documents, lines: LineChecker
+) -> None:
+    """What is told in two places must be told alike."""
+    summary, request = parsed.summary, parsed.request
+    size = summary.tree_size
+    verdict, completeness = documents.verdict, documents.completeness
+    differing = {
+        "/summary": (summary.events, summary.first_seq, summary.last_seq)
+        != (lines.count, lines.first_seq, lines.last_seq),
+        contents.CHAIN_VERIFY: verdict.verdict is Verdict.INVALID
+        or (verdict.checked_events, verdict.checked_links, verdict.tree_size)
+        != (lines.count, lines.links, size),
+        contents.COMPLETENESS: (completeness.included, completeness.log_size, completeness.late)
+        != (lines.count, size, lines.late.as_tuple()),
+        contents.ARCHIVE_POLICY: documents.policy
+        != ArchivePolicy(request.retention_policy, request.vault_mode, request.kms_key_id),
+        contents.PROOFS: documents.proofs.tree_size != size
+        or documents.proofs.indexes != tuple(lines.leaves),
+        contents.CHECKPOINT: documents.checkpoint is not None and documents.checkpoint.size != size,
+        "/request": request.sign_bundle != (parsed.signatures > 0)
+        or request.required_countersignatures != parsed.countersignatures,
+    }
+    for place in sorted(place for place, differs in differing.items() if differs):
+        found.bad(
+            Part.PROOFS,
+            "contents_disagree",
+            f"{place} does not agree with the log lines and the manifest.",
+            place,
+        )
+
+
+def _root(proofs: Proofs, lines: LineChecker) -> bytes | None:
+    if lines.leaves:
+        return merkle.root_from_compact(proofs.tree_size, lines.leaves, proofs.hashes)
+    # The range that holds no listed line is then the whole tree, and its hash the root.
+    if not proofs.tree_size:
+        return None if proofs.hashes else merkle.EMPTY_ROOT
+    return proofs.hashes[0] if len(proofs.hashes) == 1 else None
+
+
+def _check_root(
+    found: Findings,
+    checkpoint: checkpoints.Checkpoint,
+    proofs: Proofs,
+    lines: LineChecker,
+) -> None:
+    try:
+        root = _root(proofs, lines)
+    except Invalid as error:
+        found.bad(Part.PROOFS, "proof_invalid", error.message)
+        return
+    if root != checkpoint.root:
+        found.bad(
+            Part.PROOFS, "proof_invalid", "The lines are not part of the log of the checkpoint."
+        )
+        return
+    if lines.last_seq == checkpoint.size - 1 and lines.last_hash != checkpoint.head:
+        found.bad(Part.PROOFS, "head_differs", "The checkpoint names another last event.")
+        return
+    found.good(
+        Part.PROOFS,
+        "proof_valid",
+        f"The lines are part of the log of {checkpoint.size} events that the checkpoint signs.",
+    )

@@ -1,0 +1,162 @@
+"""What a verification found, check by check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from evidence.formats.manifest import Manifest
+from sealing.results import Finding, Report, Verdict
+
+COUNTERSIGNATURE_MISSING: Final = "countersignature_missing"
+
+_MESSAGES: Final = {
+    Verdict.VALID: "Everything that was checked is as it must be.",
+    Verdict.INVALID: "The package must not be relied upon: {first}",
+    Verdict.INCONCLUSIVE: "The package could not be checked completely: {first}",
+}
+
+
+class Part(StrEnum):
+    """The parts of a verification, each reported with whether it was checked."""
+
+    PACKAGE = "package"
+    MANIFEST = "manifest"
+    SIGNATURE = "signature"
+    COUNTERSIGN = "countersign"
+    MAC = "mac"
+    TIMESTAMP = "timestamp"
+    PROOFS = "proofs"
+    RECORD = "record"
+
+
+class Findings:
+    """Collects findings while a package is verified."""
+
+    def __init__(self) -> None:
+        self._parts: dict[Part, list[Finding]] = {}
+
+    def add(self, part: Part, finding: Finding) -> None:
+        """Take one finding."""
+        self._parts.setdefault(part, []).append(finding)
+
+    def good(self, part: Part, code: str, message: str) -> None:
+        """A check that passed."""
+        self.add(part, Finding(code=code, ok=True, message=message))
+
+    def bad(self, part: Part, code: str, message: str, where: str | None = None) -> None:
+        """A check that failed."""
+        self.add(part, Finding(code=code, ok=False, message=message, where=where))
+
+    def unknown(self, part: Part, code: str, message: str, where: str | None = None) -> None:
+        """A check that could not be made, and without which nobody may say valid."""
+        self.add(part, Finding(code=code, ok=None, message=message, where=where))
+
+    def checked(self, part: Part) -> bool:
+        """Whether something was found out about the part."""
+        return part in self._parts
+
+    def clean(self, part: Part) -> bool:
+        """Whether the part was checked, and every check of it passed."""
+        return part in self._parts and all(found.ok for found in self._parts[part])
+
+    def issues(self, part: Part) -> tuple[Finding, ...]:
+        """The findings of the part that did not pass."""
+        return tuple(found for found in self._parts.get(part, ()) if not found.ok)
+
+    def all(self) -> tuple[Finding, ...]:
+        """Everything found, part by part."""
+        return tuple(found for part in Part for found in self._parts.get(part, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Countersigner:
+    """Somebody whose countersignature counts."""
+
+    person: str
+    signer: str
+    signing_key_id: str
+    signed_at: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageReport:
+    """The outcome of a verification.
+
+    Each ``…_valid`` is true only if that part was checked and nothing in it was wrong; where
+    ``…_checked`` is false, ``…_valid`` says nothing.
+    """
+
+    package_sha256: str
+    size_bytes: int
+    manifest: Manifest | None
+    manifest_exists: bool
+    manifest_valid: bool
+    signature_checked: bool
+    signature_valid: bool
+    countersign_checked: bool
+    countersign_valid: bool
+    mac_checked: bool
+    mac_valid: bool
+    timestamp_checked: bool
+    timestamp_valid: bool
+    proofs_checked: bool
+    proofs_valid: bool
+    countersigners: tuple[Countersigner, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """VALID, INVALID, or INCONCLUSIVE where it could not be checked."""
+        return Report(self.findings).verdict
+
+    @property
+    def issues(self) -> tuple[Finding, ...]:
+        """What stands in the way of VALID."""
+        return tuple(Report(self.findings).issues)
+
+    @property
+    def message(self) -> str:
+        """One sentence for a reader in a hurry."""
+        issues = sorted(self.issues, key=lambda issue: issue.ok is None)
+        if issues and self.awaits_countersignature:
+            return f"The package can't be relied upon yet: {issues[0].message}"
+        return _MESSAGES[self.verdict].format(first=issues[0].message if issues else "")
+
+    @property
+    def awaits_countersignature(self) -> bool:
+        """Whether nothing is wrong, except perhaps that a countersignature is missing."""
+        codes = {issue.code for issue in self.issues}
+        return bool(self.findings) and codes <= {COUNTERSIGNATURE_MISSING}
+
+    def with_findings(self, extra: Iterable[Finding]) -> PackageReport:
+        """The same report and some more findings."""
+        return replace(self, findings=(*self.findings, *extra))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as the REST door and ``--json`` give them."""
+        return {
+            "package_sha256": self.package_sha256,
+            "manifest_exists": self.manifest_exists,
+            "manifest_valid": self.manifest_valid,
+            "signature_checked": self.signature_checked,
+            "signature_valid": self.signature_valid,
+            "countersign_checked": self.countersign_checked,
+            "countersign_valid": self.countersign_valid,
+            "countersign_count": len(self.countersigners),
+            "mac_checked": self.mac_checked,
+            "mac_valid": self.mac_valid,
+            "timestamp_checked": self.timestamp_checked,
+            "timestamp_valid": self.timestamp_valid,
+            "proofs_checked": self.proofs_checked,
+            "proofs_valid": self.proofs_valid,
+            "verdict": self.verdict.value,
+            "issues": [
+                {"code": issue.code, "message": issue.message, "where": issue.where}
+                for issue in self.issues
+            ],
+            "message": self.message,
+        }

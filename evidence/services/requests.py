@@ -1,0 +1,147 @@
+"""What an export may ask for, checked before anything is done."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.models import SigningKey
+from evidence.formats.contents import RetentionPolicy, VaultMode
+from evidence.formats.manifest import MAX_COUNTERSIGNATURES
+from evidence.formats.names import make_bundle_id
+from evidence.services.errors import RequestRefused
+
+MAX_NOTE = 1000
+MAX_MEANING = 200
+MAX_TYPES = 100
+MAX_TYPE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """The checked fields of an export."""
+
+    period_start: datetime
+    period_end: datetime
+    event_types: tuple[str, ...] | None
+    sign_bundle: bool
+    package_prefix: str
+    retention_policy: RetentionPolicy
+    vault_mode: VaultMode
+    kms_key_id: str
+    required_countersignatures: int
+    note: str
+
+
+def checked(
+    *,
+    period_start: datetime,
+    period_end: datetime,
+    event_types: Sequence[str] | None,
+    sign_bundle: bool,
+    package_prefix: str,
+    retention_policy: str,
+    vault_mode: str,
+    kms_key_id: str | None,
+    required_countersignatures: int | None,
+    note: str,
+) -> ExportRequest:
+    """The request, if it can be carried out.
+
+    Raises:
+        Invalid: Naming the field that can't be accepted.
+    """
+    if period_start.tzinfo is None or period_end.tzinfo is None:
+        raise RequestRefused("A time needs an offset from UTC.", field="period_start")
+    if period_start >= period_end:
+        raise RequestRefused("The period must end after it starts.", field="period_end")
+    make_bundle_id(package_prefix, period_start, "0" * 8)
+    return ExportRequest(
+        period_start=period_start,
+        period_end=period_end,
+        event_types=_types(event_types),
+        sign_bundle=sign_bundle,
+        package_prefix=package_prefix,
+        retention_policy=RetentionPolicy(
+            _one_of(retention_policy, RetentionPolicy, "retention_policy")
+        ),
+        vault_mode=VaultMode(_one_of(vault_mode, VaultMode, "vault_mode")),
+        kms_key_id=text(kms_key_id or "", limit=512, field="kms_key_id"),
+        required_countersignatures=_countersignatures(required_countersignatures, sign_bundle),
+        note=text(note, limit=MAX_NOTE, field="note"),
+    )
+
+
+def text(value: str, *, limit: int, field: str, required: bool = False) -> str:
+    """Text that may stand in a signed statement: no control characters, not too long.
+
+    Raises:
+        RequestRefused: Otherwise.
+    """
+    value = value.replace("\r\n", "\n")  # as browsers send text areas
+    if len(value) > limit:
+        raise RequestRefused(f"At most {limit} characters.", field=field)
+    if required and not value.strip():
+        raise RequestRefused("This may not be empty.", field=field)
+    if any(unicodedata.category(char) in {"Cc", "Cs"} and char != "\n" for char in value):
+        raise RequestRefused("Control characters are not accepted.", field=field)
+    return value
+
+
+def check_service_signer(
+    *, key: SigningKey, signer: str | None, signing_key_id: str | None
+) -> None:
+    """Refuse a request that expects another signer than the one there is.
+
+    Raises:
+        RequestRefused: Naming the key that signs packages.
+    """
+    if signer is not None and signer != key.name:
+        raise RequestRefused(f"Packages are signed by '{key.name}'.", field="signer")
+    if signing_key_id is not None and signing_key_id != key.key_id:
+        raise RequestRefused(f"Packages are signed with {key.key_id}.", field="signing_key_id")
+
+
+def check_external(*, worm: bool, kms: bool) -> None:
+    """Refuse what would have to succeed and can't, before anything is made.
+
+    Raises:
+        RequestRefused: Naming the service that is asked for and not configured.
+    """
+    for asked, field in ((worm, "external_worm"), (kms, "external_kms")):
+        if asked:
+            raise RequestRefused("This installation has no such service configured.", field=field)
+
+
+def _types(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    types = tuple(sorted(set(given)))
+    if not types or len(types) > MAX_TYPES or any(not t or len(t) > MAX_TYPE for t in types):
+        raise RequestRefused(f"Name 1 to {MAX_TYPES} event types.", field="event_types")
+    for item in types:
+        text(item, limit=MAX_TYPE, field="event_types")
+    return types
+
+
+def _one_of(value: str, choices: type[RetentionPolicy] | type[VaultMode], field: str) -> str:
+    known = [choice.value for choice in choices]
+    if value not in known:
+        raise RequestRefused(f"Possible here: {', '.join(known)}.", field=field)
+    return value
+
+
+def _countersignatures(given: int | None, sign_bundle: bool) -> int:
+    wanted = int(sign_bundle) if given is None else given
+    if not 0 <= wanted <= MAX_COUNTERSIGNATURES:
+        raise RequestRefused(
+            f"A number from 0 to {MAX_COUNTERSIGNATURES}.", field="required_countersignatures"
+        )
+    if wanted and not sign_bundle:
+        raise RequestRefused(
+            "A package without a signature can't be countersigned.",
+            field="required_countersignatures",
+        )
+    return wanted

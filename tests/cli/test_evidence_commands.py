@@ -1,0 +1,85 @@
+"""`manage.py export_evidence` and `verify_package`: thin doors to the services."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from evidence.models import Package, PackageStatus
+from evidence.services import publishing
+from tests.factories import World
+from tests.services.evidence import helpers
+
+pytestmark = pytest.mark.django_db
+NOWHERE = "clinic-001/evidence_20000101T000000Z_00000000.zip"
+PERIOD = ("--start", "2026-01-01T00:00:00Z", "--end", "2026-02-01T00:00:00Z")
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def code_of(*arguments: str) -> int:
+    with pytest.raises((CommandError, SystemExit)) as caught:
+        run(*arguments)
+    error = caught.value
+    return error.returncode if isinstance(error, CommandError) else int(error.code or 0)
+
+
+def test_export_and_verify(world: World) -> None:
+    helpers.some_events()
+    told = json.loads(
+        run("export_evidence", "--as", "olivia", "--client", "clinic-001", *PERIOD, "--json")
+    )
+    package = Package.objects.get()
+    assert told["package_sha256"] == package.package_sha256
+    assert told["events"] == 3
+    path = package.package_path
+    assert code_of("verify_package", path, "--as", "audrey") == 1
+    helpers.countersign(world, package)
+    assert run("verify_package", path, "--as", "audrey").startswith("VALID: ")
+    told = json.loads(run("verify_package", path, "--as", "audrey", "--json"))
+    assert told["countersign_count"] == 1
+
+
+def test_resume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*args: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "_sign", die)
+        with pytest.raises(Killed):
+            helpers.export(world)
+    package = Package.objects.get()
+    run("export_evidence", "--as", "olivia", "--resume", package.bundle_id)
+    package.refresh_from_db()
+    assert package.status == PackageStatus.COMPLETE
+    assert code_of("export_evidence", "--as", "olivia", "--resume", package.bundle_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("export_evidence", "--as", "nemo", *PERIOD), 2),
+        (("export_evidence", "--as", "olivia"), 2),
+        (("export_evidence", "--as", "olivia", "--start", "x", "--end", "y"), 2),
+        (("export_evidence", "--as", "olivia", *PERIOD, "--prefix", "../x"), 2),
+        (("export_evidence", "--as", "audrey", "--client", "clinic-001", *PERIOD), 1),
+        (("export_evidence", "--as", "ben", "--client", "clinic-001", *PERIOD), 1),
+        (("verify_package", "clinic-001/x.zip", "--as", "nemo"), 2),
+        (("verify_package", "clinic-001/x.zip", "--as", "audrey"), 3),
+        (("verify_package", NOWHERE, "--as", "audrey"), 3),
+    ],
+)  # fmt: skip
+def test_exit_codes(world: World, arguments: tuple[str, ...], code: int) -> None:
+    assert code_of(*arguments) == code
+    assert not Package.objects.exists()

@@ -1,0 +1,330 @@
+"""Who gets what from every address: the table of roles, address by address.
+
+The table is compared with the URL resolver: an address that it does not list fails the suite, so
+that nothing is added without somebody deciding who may use it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.factories import World
+
+# In this order everywhere below. `root` is a superuser without a grant, `ben` an officer of another
+# client, `svc` and `svc2` service accounts (of the client and of another) with API keys.
+PERSONAS = (
+    "anonymous",
+    "root",
+    "nobody",
+    "alice",
+    "olivia",
+    "audrey",
+    "omar",
+    "ben",
+    "svc-clinic-001",
+    "svc-clinic-002",
+)
+SERVICES = ("svc-clinic-001", "svc-clinic-002")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request, and the status that each persona gets; a service never sees the admin."""
+
+    name: str
+    method: str
+    expected: tuple[int, ...]
+    body: Any = None
+    address: str = ""
+
+
+def row(name: str, method: str, expected: str, body: Any = None, address: str = "") -> Row:
+    return Row(name, method, tuple(int(code) for code in expected.split()), body, address)
+
+
+# Where everybody gets the same, because nobody has to sign in, or nobody gets in.
+OPEN = "200 200 200 200 200 200 200 200 200 200"
+CLOSED = "404 404 404 404 404 404 404 404 404 404"
+
+API = [
+    #                              anon root nob. alic oliv audr omar ben  svc1 svc2
+    row("public-key", "GET", OPEN),
+    row("public-keys", "GET", OPEN),
+    row("healthz", "GET", OPEN),
+    row("token-obtain", "POST", "400 400 400 400 400 400 400 400 400 400", {}),
+    row("token-refresh", "POST", "400 400 400 400 400 400 400 400 400 400", {}),
+    row("token-revoke", "POST", "400 400 400 400 400 400 400 400 400 400", {}),
+    row("schema", "GET", "401 200 200 200 200 200 200 200 200 200"),
+    row("docs", "GET", "401 200 200 200 200 200 200 200 200 200"),
+    row("audit-events", "GET", "401 403 403 200 200 200 200 200 200 200"),
+    row("audit-events", "POST", "401 403 403 403 403 403 403 403 400 400", {"type": "x"}),
+    row("audit-event", "GET", "401 404 404 200 200 200 404 404 200 404"),
+    row("audit-proof", "GET", "401 404 404 200 200 200 404 404 200 404"),
+    row("audit-checkpoint", "GET", "401 403 403 200 200 200 200 200 200 200"),
+    row(
+        "audit-consistency",
+        "GET",
+        "401 403 403 200 200 200 200 200 200 200",
+        address="?from=1&to=1",
+    ),
+    row("audit-status", "GET", "401 403 403 200 200 200 200 200 200 200"),
+    row("evidence-export", "POST", "401 400 400 400 400 400 400 400 400 400", {}),
+    row("evidence-export", "POST", "401 404 404 201 201 403 403 404 403 404", "EXPORT"),
+    row("evidence-countersign", "POST", "401 404 404 403 403 403 403 404 403 404", "COUNTERSIGN"),
+    row("evidence-verify", "POST", "401 404 404 200 200 200 403 404 403 404", "VERIFY"),
+    row("evidence-packages", "GET", "401 403 403 200 200 200 200 200 200 200"),
+    row("evidence-package", "GET", "401 404 404 200 200 200 404 404 404 404"),
+    row("evidence-file", "GET", "401 404 404 200 200 200 404 404 404 404"),
+]
+
+# Pages need a session: services have none, so their two columns are left out.
+IN = "302 403 403 200 200 200 200 200"
+ADMIN = [
+    #                                              anon root nob. alic oliv audr omar ben
+    row("admin:index", "GET", IN),
+    row("admin:switch_client", "POST", "302 403 403 302 302 302 302 302", {"client": ""}),
+    row("admin:evidence_package_changelist", "GET", IN),
+    row("admin:evidence_package_change", "GET", "302 403 403 200 200 200 404 404"),
+    row("admin:evidence_package_export", "GET", "302 403 403 200 200 403 403 200"),
+    row("admin:evidence_package_export", "POST", "302 403 403 400 400 403 403 400", {}),
+    row("admin:evidence_package_countersign", "GET", "302 403 403 403 409 403 404 404"),
+    row("admin:evidence_package_countersign", "POST", "302 403 403 403 400 403 404 404", {}),
+    row("admin:evidence_package_download", "GET", "302 403 403 200 200 200 404 404"),
+    row("admin:evidence_package_download", "POST", "302 403 403 400 400 400 404 404", {}),
+    row("admin:evidence_package_verify", "GET", "302 403 403 200 200 200 404 404"),
+    row("admin:evidence_package_verify", "POST", "302 403 403 200 200 200 404 404", {}),
+    row("admin:access_client_changelist", "GET", IN),
+    row("admin:access_client_change", "GET", "302 403 403 200 200 200 200 404"),
+    row("admin:access_client_new", "GET", "302 403 403 200 403 403 403 403"),
+    row("admin:access_client_new", "POST", "302 403 403 400 403 403 403 403", {}),
+    row("admin:access_person_changelist", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_person_change", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_user_changelist", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_user_change", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_user_new-person", "GET", "302 403 403 200 403 403 403 403"),
+    row("admin:access_user_new-person", "POST", "302 403 403 400 403 403 403 403", {}),
+    row("admin:access_user_new-service", "GET", "302 403 403 200 403 403 403 403"),
+    row("admin:access_user_new-service", "POST", "302 403 403 400 403 403 403 403", {}),
+    row("admin:access_user_grant", "GET", "302 403 403 200 403 404 404 404"),
+    row("admin:access_user_grant", "POST", "302 403 403 400 403 404 404 404", {}),
+    row("admin:access_user_api-key", "GET", "302 403 403 409 403 404 404 404"),
+    row("admin:access_user_api-key", "POST", "302 403 403 400 403 404 404 404", {}),
+    row("admin:access_user_deactivate", "GET", "302 403 403 200 403 404 404 404"),
+    row("admin:access_user_deactivate", "POST", "302 403 403 302 403 404 404 404", {}),
+    row("admin:access_grant_changelist", "GET", "302 403 403 200 200 403 403 200"),
+    row("admin:access_grant_change", "GET", "302 403 403 200 200 403 403 404"),
+    row("admin:access_grant_revoke", "GET", "302 403 403 200 403 404 404 404"),
+    row("admin:access_grant_revoke", "POST", "302 403 403 302 403 404 404 404", {}),
+    row("admin:access_apikey_changelist", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_apikey_change", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:access_apikey_revoke", "GET", "302 403 403 200 403 404 404 404"),
+    row("admin:access_apikey_revoke", "POST", "302 403 403 302 403 404 404 404", {}),
+    row("admin:access_tokensession_changelist", "GET", IN),
+    row("admin:access_tokensession_change", "GET", "302 403 403 200 404 404 404 404"),
+    row("admin:audit_auditevent_changelist", "GET", IN),
+    row("admin:audit_auditevent_change", "GET", "302 403 403 200 200 200 404 404"),
+    row("admin:audit_checkpoint_changelist", "GET", IN),
+    row("admin:audit_checkpoint_change", "GET", IN),
+    row("admin:audit_verificationrun_changelist", "GET", IN),
+    row("admin:audit_verificationrun_change", "GET", IN),
+    row("admin:audit_verificationrun_verify", "GET", IN),
+    row("admin:audit_verificationrun_verify", "POST", IN, {}),
+    row("admin:audit_pendingevent_changelist", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:audit_pendingevent_change", "GET", "302 403 403 200 200 403 403 403"),
+    row("admin:audit_signingkey_changelist", "GET", "302 403 403 200 200 200 403 200"),
+    row("admin:audit_signingkey_change", "GET", "302 403 403 200 200 200 403 200"),
+    row("admin:audit_signingkey_create", "GET", "302 403 403 403 200 403 403 200"),
+    row("admin:audit_signingkey_create", "POST", "302 403 403 403 400 403 403 400", {}),
+    row("admin:audit_signingkey_retire", "GET", "302 403 403 403 409 403 404 409"),
+    row("admin:audit_signingkey_retire", "POST", "302 403 403 403 403 403 404 403", {}),
+    row("admin:audit_signingkey_compromised", "GET", "302 403 403 403 409 403 404 409"),
+    row("admin:audit_signingkey_compromised", "POST", "302 403 403 403 400 403 404 400", {}),
+]
+
+# allauth's own pages: they concern nobody but oneself, or are closed to all.
+SIGNED_IN = "302 200 200 200 200 200 200 200"
+ACCOUNTS = [
+    row("home", "GET", "302 302 302 302 302 302 302 302"),
+    row("account_login", "GET", "200 302 302 302 302 302 302 302"),
+    row("account_logout", "GET", "302 200 200 200 200 200 200 200"),
+    row("account_inactive", "GET", "200 200 200 200 200 200 200 200"),
+    row("account_reauthenticate", "GET", SIGNED_IN),
+    row("account_change_password", "GET", SIGNED_IN),
+    row("mfa_index", "GET", SIGNED_IN),
+    row("mfa_authenticate", "GET", "302 302 302 302 302 302 302 302"),
+    row("mfa_reauthenticate", "GET", "302 302 302 302 302 302 302 302"),
+    row("mfa_activate_totp", "GET", "302 302 302 302 302 302 302 302"),
+    row("mfa_deactivate_totp", "GET", "302 404 404 404 404 404 404 404"),
+    row("mfa_view_recovery_codes", "GET", "302 404 404 404 404 404 404 404"),
+    row("mfa_generate_recovery_codes", "GET", "302 302 302 302 302 302 302 302"),
+    row("mfa_download_recovery_codes", "GET", "302 404 404 404 404 404 404 404"),
+    row("account_signup", "GET", CLOSED),
+    row("account_email", "GET", CLOSED),
+    row("account_set_password", "GET", CLOSED),
+    row("account_reset_password", "GET", CLOSED),
+    row("account_email_verification_sent", "GET", CLOSED),
+    row("account_confirm_email", "GET", CLOSED),
+    row("admin:login", "GET", "302 403 403 302 302 302 302 302"),
+    row("admin:logout", "GET", "302 403 403 302 302 302 302 302"),
+]
+TABLE = API + ADMIN + ACCOUNTS
+
+
+def addresses() -> Iterator[str]:
+    """The name of every address that the resolver knows."""
+
+    def walk(patterns: list[Any], namespace: str) -> Iterator[str]:
+        for entry in patterns:
+            if isinstance(entry, URLResolver):
+                inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+                yield from walk(entry.url_patterns, inner)
+            elif isinstance(entry, URLPattern) and entry.name is not None:
+                yield f"{namespace}{entry.name}"
+            else:
+                yield f"{namespace}{entry.pattern}"
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+def test_every_address_is_in_the_table() -> None:
+    catch_all = "admin:(?P<url>.*)$"  # Django's own: adds a slash, or answers 404
+    assert set(addresses()) - {catch_all} == {entry.name for entry in TABLE}
+
+
+class Scene:
+    """One package, event, key and so on of clinic-001, and how to address them."""
+
+    def __init__(self, world: World) -> None:
+        from audit.models import AuditEvent, Checkpoint, PendingEvent, VerificationRun
+        from audit.services import checkpoints, sealing, verification
+        from audit.services.ingest import ingest
+        from evidence.services.packages import export_package
+
+        self.world = world
+        world.key("oscar")
+        self.keys = {name: world.api_key(name) for name in SERVICES}
+        ingest(
+            actor=world.actor("svc-clinic-001"),
+            events=[
+                {
+                    "id": "01942f4c-0000-7000-8000-000000000001",
+                    "type": "backup.job.finished",
+                    "occurred_at": "2026-01-31T09:00:00.000000Z",
+                    "actor": {"id": "service:backup"},
+                    "outcome": "success",
+                }
+            ],
+        )
+        start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+        self.package = export_package(
+            actor=world.actor("olivia"),
+            client=world.client("clinic-001"),
+            period_start=start,
+            period_end=end,
+        )
+        verification.verify_database(actor=world.actor("alice"))
+        self.run = VerificationRun.objects.get()
+        self.event = AuditEvent.objects.get(client_id="clinic-001", type="backup.job.finished")
+        sealing.seal_pending()
+        checkpoints.issue()
+        self.checkpoint = Checkpoint.objects.order_by("-id")[0]
+        self.pending = PendingEvent.objects.create(event="not an event")
+
+    def address(self, entry: Row) -> str:
+        from access.models import ApiKey, Grant, TokenSession
+        from access.tokens import issue
+
+        user = self.world.user("audrey")
+        kind = entry.name.removeprefix("admin:").rsplit("_", 1)[0]
+        args: dict[str, Any] = {
+            "evidence_package": lambda: self.package.pk,
+            "access_client": lambda: "clinic-001",
+            "access_person": lambda: user.person_id,
+            "access_user": lambda: user.pk,
+            "access_grant": lambda: Grant.objects.get(user=user).pk,
+            "access_apikey": lambda: ApiKey.objects.get(user__username="svc-clinic-001").pk,
+            "access_tokensession": lambda: (
+                issue(self.world.user("oscar")) and TokenSession.objects.first().pk
+            ),
+            "audit_auditevent": lambda: self.event.pk,
+            "audit_checkpoint": lambda: self.checkpoint.pk,
+            "audit_verificationrun": lambda: self.run.pk,
+            "audit_pendingevent": lambda: self.pending.pk,
+            "audit_signingkey": lambda: self.world.key("oscar").pk,
+        }
+        api = {
+            "audit-event": [self.event.id],
+            "audit-proof": [self.event.id],
+            "evidence-package": [self.package.bundle_id],
+            "evidence-file": [self.package.bundle_id, f"{self.package.bundle_id}.zip"],
+            "account_confirm_email": ["key"],
+        }
+        listed = ("_changelist", "_new", "_export", "_new-person", "_new-service", "_create")
+        if entry.name.endswith(listed) or entry.name == "admin:audit_verificationrun_verify":
+            return reverse(entry.name)
+        if kind in args and entry.name.startswith("admin:"):
+            return reverse(entry.name, args=[args[kind]()])
+        return reverse(entry.name, args=api.get(entry.name, [])) + entry.address
+
+    def body(self, entry: Row, persona: str) -> Any:
+        if entry.body == "EXPORT":
+            return {
+                "client_id": "clinic-001",
+                "period_start": "2026-01-01T00:00:00Z",
+                "period_end": "2026-02-01T00:00:00Z",
+                "retention_policy": "hipaa_6y",
+                "vault_mode": "none",
+                "sign_bundle": True,
+            }
+        if entry.body == "COUNTERSIGN":
+            return {
+                "package_path": self.package.package_path,
+                "signer": persona,
+                "signing_key_id": self.world.key("oscar").key_id,
+                "password": self.world.password,
+            }
+        if entry.body == "VERIFY":
+            return {"package_path": self.package.package_path}
+        return entry.body
+
+    def status(self, entry: Row, persona: str) -> int:
+        browser = Browser()
+        headers = {}
+        if persona in SERVICES:
+            headers["Authorization"] = f"Bearer {self.keys[persona]}"
+        elif persona != "anonymous":
+            browser.force_login(self.world.user(persona))
+        address, body = self.address(entry), self.body(entry, persona)
+        if entry.method == "GET":
+            return browser.get(address, headers=headers).status_code
+        if entry.name in {item.name for item in API}:
+            return browser.post(
+                address, json.dumps(body), content_type="application/json", headers=headers
+            ).status_code
+        return browser.post(address, body, headers=headers).status_code
+
+
+@pytest.mark.parametrize("entry", TABLE, ids=lambda e: f"{e.name}-{e.method}-{e.body or ''}"[:70])
+def test_who_gets_what(entry: Row, world: World, settings: Any) -> None:
+    from django.db import transaction
+
+    scene = Scene(world)
+    memory = settings.AUDIT_SIGNER_STATE.read_bytes()
+    personas = PERSONAS[: len(entry.expected)]
+    wrong = {}
+    for persona, expected in zip(personas, entry.expected, strict=True):
+        point = transaction.savepoint()
+        got = scene.status(entry, persona)
+        transaction.savepoint_rollback(point)
+        settings.AUDIT_SIGNER_STATE.write_bytes(memory)
+        if got != expected:
+            wrong[persona] = f"{got} instead of {expected}"
+    assert not wrong, f"{entry.method} {entry.name}: {wrong}"

@@ -1,0 +1,254 @@
+"""Durable files, safe names and stores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealing import files
+from sealing.errors import NotFound, TooLarge
+from sealing.files import AlreadyExists, PathRefused
+from sealing.stores.base import Store, Stored
+from sealing.stores.local import LocalStore
+from sealing.stores.memory import MemoryStore
+
+OF_ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "folder"
+    made.mkdir()
+    return made
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_is_complete_and_alone(folder: Path) -> None:
+    path = folder / "a" / "b" / "file"
+    files.write_new(path, (part for part in (b"a", b"", b"bc")), mode=0o440)
+    assert path.read_bytes() == b"abc"
+    assert path.stat().st_mode & 0o777 == 0o440
+    assert path.stat().st_nlink == 1
+    assert names(path.parent) == ["file"]
+
+
+def test_a_file_is_never_replaced_by_a_new_one(folder: Path) -> None:
+    path = folder / "file"
+    files.write_new(path, b"abc")
+    for data in (b"abc", b"abd"):
+        with pytest.raises(AlreadyExists):
+            files.write_new(path, data)
+    assert path.read_bytes() == b"abc"
+    assert names(folder) == ["file"]
+
+
+def test_an_identical_file_is_adopted_if_asked_for(folder: Path) -> None:
+    path = folder / "file"
+    files.write_new(path, b"abc")
+    files.write_new(path, iter([b"ab", b"c"]), adopt_identical=True)
+    for data in (b"abd", b"ab", b"abcd"):
+        with pytest.raises(AlreadyExists):
+            files.write_new(path, data, adopt_identical=True)
+    assert names(folder) == ["file"]
+
+
+def test_a_link_is_neither_followed_nor_adopted(folder: Path) -> None:
+    (folder / "target").write_bytes(b"abc")
+    link = folder / "link"
+    link.symlink_to("target")
+    with pytest.raises(AlreadyExists):
+        files.write_new(link, b"abc", adopt_identical=True)
+    link.unlink()
+    link.symlink_to("nowhere")
+    with pytest.raises(AlreadyExists):
+        files.write_new(link, b"abc")
+    assert not (folder / "nowhere").exists()
+
+
+def test_nothing_is_left_of_a_file_that_could_not_be_written(folder: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"some"
+        raise OSError("the source dried up")
+
+    with pytest.raises(OSError, match="dried up"):
+        files.write_new(folder / "file", broken())
+    with pytest.raises(OSError, match="dried up"):
+        files.replace(folder / "file", broken())
+    assert names(folder) == []
+
+
+def test_replacing_keeps_the_old_file_until_the_new_one_is_complete(folder: Path) -> None:
+    path = folder / "below" / "state"
+    files.replace(path, b"one")
+
+    def watching() -> Iterator[bytes]:
+        yield b"t"
+        assert path.read_bytes() == b"one"
+        yield b"wo"
+
+    files.replace(path, watching(), mode=0o600)
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert names(path.parent) == ["state"]
+
+
+def test_killed_at_any_moment_a_file_is_there_whole_or_not_at_all(folder: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from sealing import files\n"
+        "def parts():\n"
+        "    yield b'x' * 100_000\n"
+        "    if sys.argv[2] == 'during': os._exit(9)\n"
+        "files.write_new(Path(sys.argv[1]), parts()); os._exit(9)\n"
+    )
+    for moment, expected in (("during", []), ("after", [100_000])):
+        below = folder / moment
+        below.mkdir()
+        command = [sys.executable, "-c", script, str(below / "file"), moment]
+        done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
+        assert done.returncode == 9
+        visible = [path for path in below.iterdir() if not path.name.startswith(".")]
+        assert [path.stat().st_size for path in visible] == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/etc/passwd",
+        "..",
+        "../x",
+        "a/../b",
+        "a/..",
+        ".",
+        "./a",
+        "a/./b",
+        "a//b",
+        "a/",
+        "/",
+        "a\\b",
+        "a\x00b",
+        "a\nb",
+        "\ud800",
+        "x" * 256,
+        "a/" * 600 + "a",
+        "link",
+        "link/file",
+        "folder/link/file",
+        "dangling",
+    ],
+)
+def test_names_that_do_not_stay_below_the_folder(folder: Path, name: str) -> None:
+    root = folder / "root"
+    (root / "folder").mkdir(parents=True)
+    (folder / "outside").mkdir()
+    (root / "link").symlink_to(folder / "outside")
+    (root / "folder" / "link").symlink_to("..")
+    (root / "dangling").symlink_to("nowhere")
+    with pytest.raises(PathRefused) as caught:
+        files.safe_join(root, name)
+    assert caught.value.message == "Not a name below the folder."
+
+
+@pytest.mark.parametrize("name", ["a", "a/b/c.zip", "file/b", ".hidden", "a b", "ä", "..."])
+def test_names_below_the_folder_whether_or_not_they_exist(folder: Path, name: str) -> None:
+    (folder / "file").write_bytes(b"")
+    assert files.safe_join(folder, name) == folder / name
+
+
+def test_the_folder_itself_may_be_reached_by_a_link(folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "alias").symlink_to("real")
+    assert files.safe_join(folder / "alias", "a") == folder / "alias" / "a"
+
+
+@given(st.text(st.sampled_from("a./\\\x00 "), max_size=12))
+def test_a_safe_name_is_below_the_folder(name: str) -> None:
+    root = Path("/nonexistent/root")
+    try:
+        path = files.safe_join(root, name)
+    except PathRefused:
+        return
+    assert os.path.normpath(path) == str(path)
+    assert path.is_relative_to(root)
+    assert path != root
+
+
+def test_regular_files_are_read_whole(folder: Path) -> None:
+    path = folder / "file"
+    path.write_bytes(b"abc")
+    assert files.read_regular(path, 3) == b"abc"
+    with pytest.raises(TooLarge):
+        files.read_regular(path, 2)
+
+
+def test_what_is_no_regular_file_is_not_read(folder: Path) -> None:
+    (folder / "file").write_bytes(b"abc")
+    (folder / "link").symlink_to("file")
+    os.mkfifo(folder / "pipe")
+    for name in ("link", "pipe", ".", "absent", "file/x"):
+        with pytest.raises(NotFound):
+            files.read_regular(folder / name, 100)
+    with pytest.raises(NotFound):
+        files.read_regular(Path("/dev/zero"), 100)
+
+
+STORES: list[Callable[[Path], Store]] = [LocalStore, lambda _: MemoryStore()]
+
+
+@pytest.fixture(params=STORES, ids=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    made: Store = request.param(tmp_path / "store")
+    return made
+
+
+def test_a_store_keeps_what_it_is_given(store: Store) -> None:
+    assert store.put_new("a/b", b"abc") == Stored("a/b", 3, OF_ABC)
+    assert store.read("a/b") == b"abc"
+    assert store.exists("a/b")
+    assert not store.exists("a/c")
+    assert not store.exists("a")
+
+
+def test_a_store_never_replaces(store: Store) -> None:
+    store.put_new("a", b"abc")
+    assert store.put_new("a", b"abc") == Stored("a", 3, OF_ABC)
+    with pytest.raises(AlreadyExists):
+        store.put_new("a", b"abd")
+    assert store.read("a") == b"abc"
+
+
+def test_a_store_lists_by_prefix_in_order(store: Store) -> None:
+    assert list(store.iterate("")) == []
+    for name in ("b", "a/2", "a/10", "ab"):
+        store.put_new(name, name.encode())
+    assert list(store.iterate("")) == ["a/10", "a/2", "ab", "b"]
+    assert list(store.iterate("a/")) == ["a/10", "a/2"]
+    assert list(store.iterate("c")) == []
+
+
+def test_a_store_says_what_it_does_not_have(store: Store) -> None:
+    with pytest.raises(NotFound):
+        store.read("absent")
+
+
+@pytest.mark.parametrize("name", ["", "/a", "../a", "a/../b", "a//b", "a\\b", "a\x00", ".a"])
+def test_a_store_refuses_unsafe_names(store: Store, name: str) -> None:
+    for act in (store.read, store.exists, lambda name: store.put_new(name, b"")):
+        with pytest.raises(PathRefused):
+            act(name)
+
+
+def test_a_local_store_lists_no_unfinished_files(tmp_path: Path) -> None:
+    (tmp_path / ".a.0123456789abcdef.tmp").write_bytes(b"")
+    LocalStore(tmp_path).put_new("a", b"")
+    assert list(LocalStore(tmp_path).iterate("")) == ["a"]
