@@ -12,7 +12,7 @@ from django.db import DatabaseError, connections
 
 from access.models import Grant
 from audit.events import Actor
-from audit.services import checkpoints, keys, sealing, trail
+from audit.services import checkpoints, keys, loghead, sealing, trail
 from sealing.errors import StrongroomError
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,9 @@ class Worker:
             # Not until the outbox is empty: under steady load that would be never.
             sealed = sealing.seal_pending(limit=ROUND_EVENTS)
             if time.monotonic() >= self._next_heartbeat and Grant.objects.exists():
-                covering = sealed.size - 1 if sealed.size else None
+                # What was ingested never was in the outbox, so the head is asked.
+                size = loghead.current().size
+                covering = size - 1 if size else None
                 checkpoints.issue(covering=covering, max_age_seconds=QUIET_SECONDS)
                 self._next_heartbeat = time.monotonic() + self._heartbeat_seconds
         except (DatabaseError, StrongroomError) as error:

@@ -15,4 +15,6 @@ class Command(BaseCommand):
     help = "Seals recorded events and signs checkpoints until it is told to stop."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # With the database's own checks: another log than the settings name is refused here.
+        self.check(databases=["default"])
         Worker().run()
