@@ -15,6 +15,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+# Drawn by Swagger UI, from a page of ours without the inline style that the policy would refuse.
+api_docs = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="api_docs.html")
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", healthz, name="healthz"),
@@ -23,7 +26,7 @@ urlpatterns = [
     path("api/token/", include("access.api.urls")),
     path("api/", include("audit.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", api_docs, name="docs"),
     path("compliance/evidence/", include("evidence.api.urls")),
 ]
 

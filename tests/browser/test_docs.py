@@ -16,5 +16,4 @@ def test_the_api_can_be_browsed(committed_world: World) -> None:
         assert visit.open("/api/docs/") == 200
         operation = visit.page.get_by_text("/compliance/evidence/countersign").first
         operation.wait_for(timeout=20_000)
-        visit.page.screenshot(path="/tmp/docs.png")
         assert visit.complaints == []
