@@ -1,4 +1,4 @@
-"""Error code to HTTP, in one table: RFC 9457 problem details for every refusal of the API."""
+"""RFC 9457 problem details for every refusal of the API (the statuses: `access.statuses`)."""
 
 from __future__ import annotations
 
@@ -19,22 +19,13 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from access.denials import mark_denied
+from access.statuses import status_of
 from sealing import errors
 
 CONTENT_TYPE = "application/problem+json"
 PREFIXES = ("/api/", "/ops/", "/compliance/")
 log = structlog.get_logger(__name__)
 
-# The first category that matches decides.
-STATUS: tuple[tuple[type[errors.StrongroomError], int], ...] = (
-    (errors.Invalid, 400),
-    (errors.Forbidden, 403),
-    (errors.NotFound, 404),
-    (errors.Conflict, 409),
-    (errors.IntegrityFailure, 409),
-    (errors.TooLarge, 413),
-    (errors.Unavailable, 503),
-)
 TITLES = {
     400: "The request is not valid",
     401: "Sign in first",
@@ -49,11 +40,6 @@ TITLES = {
     500: "Internal error",
     503: "Not available now",
 }
-
-
-def status_of(error: errors.StrongroomError) -> int:
-    """The HTTP status of a domain error."""
-    return next((code for kind, code in STATUS if isinstance(error, kind)), 500)
 
 
 def problem(
@@ -176,12 +162,3 @@ class ApiProblemMiddleware:
             if name in response:
                 answer[name] = response[name]
         return answer
-
-
-__all__ = [
-    "CONTENT_TYPE",
-    "ApiProblemMiddleware",
-    "exception_handler",
-    "problem",
-    "status_of",
-]

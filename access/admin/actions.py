@@ -34,6 +34,7 @@ from access.admin import desk
 from access.admin.acts import Button, Decision, Done, ObjectAction, Outcome, ResultPage
 from access.admin.forms import ActionForm
 from access.denials import mark_denied
+from access.statuses import status_of
 from sealing import errors
 
 if TYPE_CHECKING:
@@ -41,16 +42,6 @@ if TYPE_CHECKING:
 else:
     _Admin = object
 
-# The doors of the desk choose their status here, as the API does in its own table.
-STATUS: tuple[tuple[type[errors.StrongroomError], int], ...] = (
-    (errors.Invalid, 400),
-    (errors.Forbidden, 403),
-    (errors.NotFound, 404),
-    (errors.Conflict, 409),
-    (errors.IntegrityFailure, 409),
-    (errors.TooLarge, 413),
-    (errors.Unavailable, 503),
-)
 ADVICE: tuple[tuple[type[errors.StrongroomError], str], ...] = (
     (
         errors.IntegrityFailure,
@@ -177,7 +168,7 @@ class ObjectActionsMixin(_Admin):
         form: forms.Form,
         error: errors.StrongroomError,
     ) -> HttpResponse:
-        status = next((code for kind, code in STATUS if isinstance(error, kind)), 500)
+        status = status_of(error)
         if status in (403, 404):
             mark_denied(request, error.code)
         if error.field in form.fields:

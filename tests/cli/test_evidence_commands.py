@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from evidence.models import Package, PackageStatus
 from evidence.services import publishing
-from tests.factories import World
+from tests.factories import PASSWORD, World
 from tests.services.evidence import helpers
 
 pytestmark = pytest.mark.django_db
@@ -19,9 +20,17 @@ NOWHERE = "clinic-001/evidence_20000101T000000Z_00000000.zip"
 PERIOD = ("--start", "2026-01-01T00:00:00Z", "--end", "2026-02-01T00:00:00Z")
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password lies where the commands are run."""
+    monkeypatch.chdir(tmp_path)
+    Path("password").write_text(f"{PASSWORD}\n")
+
+
 def run(*arguments: str) -> str:
     out = io.StringIO()
-    call_command(*arguments, stdout=out)
+    proof = ["--password-file", "password"] if arguments[0] == "export_evidence" else []
+    call_command(*arguments, *proof, stdout=out)
     return out.getvalue()
 
 
@@ -69,7 +78,7 @@ def test_resume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("export_evidence", "--as", "nemo", *PERIOD), 2),
+        (("export_evidence", "--as", "nemo", *PERIOD), 1),
         (("export_evidence", "--as", "olivia"), 2),
         (("export_evidence", "--as", "olivia", "--start", "x", "--end", "y"), 2),
         (("export_evidence", "--as", "olivia", *PERIOD, "--prefix", "../x"), 2),
@@ -82,4 +91,12 @@ def test_resume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 )  # fmt: skip
 def test_exit_codes(world: World, arguments: tuple[str, ...], code: int) -> None:
     assert code_of(*arguments) == code
+    assert not Package.objects.exists()
+
+
+def test_nobody_exports_in_somebody_elses_name(world: World) -> None:
+    Path("password").write_text("not the password")
+    assert code_of("export_evidence", "--as", "olivia", *PERIOD) == 1
+    Path("password").unlink()
+    assert code_of("export_evidence", "--as", "olivia", *PERIOD) == 2
     assert not Package.objects.exists()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ops.password import read_password
 from ops.services import people
 from sealing.errors import StrongroomError
 
@@ -30,25 +29,16 @@ class Command(BaseCommand):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accounts = [self._account(role, options) for role in ("admin", "officer")]
         try:
+            accounts = [self._account(role, options) for role in ("admin", "officer")]
             people.bootstrap(admin=accounts[0], officer=accounts[1])
         except StrongroomError as error:
             raise CommandError(f"{error.field}: {error}" if error.field else str(error)) from error
         self.stdout.write("Both accounts and the service keys are made. Sign in at /admin/.")
 
     def _account(self, role: str, options: dict[str, Any]) -> dict[str, str]:
-        username = options[role]
-        file: Path | None = options[f"{role}_password_file"]
-        if file is not None:
-            try:
-                password = file.read_text(encoding="utf-8").rstrip("\n")
-            except OSError as error:
-                raise CommandError(f"--{role}-password-file: {error.strerror}") from error
-        elif sys.stdin.isatty():
-            password = getpass.getpass(f"Password of {username}: ")
-        else:
-            raise CommandError(f"--{role}-password-file is needed where nobody can be asked.")
+        username, option = options[role], f"--{role}-password-file"
+        password = read_password(options[f"{role}_password_file"], username, option)
         return {
             "username": username,
             "display_name": options[f"{role}_name"] or username,
