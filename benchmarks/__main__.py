@@ -63,9 +63,9 @@ def write(rows: list[tuple[str, float, float, float, str, str]]) -> None:
     lines += [
         "",
         "A row that is not reached is open. The verifier also builds the Merkle tree, one more"
-        " SHA-256 for each line, which its limit does not. The sealer parses every event and encodes"
-        " it again, in Python, to be sure that it is canonical. Recording validates and encodes the"
-        " event; its writers are threads of one process and share the interpreter.",
+        " SHA-256 for each line, which its limit does not. The sealer parses every event and"
+        " encodes it again, in Python, to be sure that it is canonical. Recording validates"
+        " and encodes the event; its writers are threads of one process and share the interpreter.",
     ]
     target = Path(__file__).parent / "RESULTS.md"
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from allauth.core import ratelimit
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import quote
@@ -32,7 +33,7 @@ from django.views.decorators.http import require_http_methods
 from access import policy
 from access.admin import desk
 from access.admin.acts import Button, Decision, Done, ObjectAction, Outcome, ResultPage
-from access.admin.forms import ActionForm
+from access.admin.forms import ActionForm, PasswordForm
 from access.denials import mark_denied
 from access.statuses import status_of
 from sealing import errors
@@ -132,6 +133,10 @@ class ObjectActionsMixin(_Admin):
                 request, act, obj, form, 409 if hindrance else 200, hindrance=hindrance
             )
         form = self.get_action_form(request, act, obj, request.POST, request.FILES)
+        if isinstance(form, PasswordForm) and not ratelimit.consume(
+            request, action="reauthenticate", user=request.user
+        ):
+            return TemplateResponse(request, "429.html", status=429, headers={"Retry-After": "60"})
         if not form.is_valid():
             return self._page(request, act, obj, form, 400)
         try:
