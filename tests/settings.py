@@ -48,5 +48,6 @@ STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = _PROJECT / "access" / "static"
 # The cheapest parameters: what is tested is which password is accepted, not how slowly.
 PASSWORD_HASHERS = ["tests.hashers.QuickScryptHasher"]
