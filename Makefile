@@ -29,7 +29,7 @@ run: venv ## serve the admin and the API on PORT (8000) with a worker, over the 
 	  DEBUG=true PORT=$(PORT) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start --no-prefix
 
 stop: ## stop the embedded databases of this checkout
-	@$(RUN) -m config.development stop run test
+	@$(RUN) -m config.development stop run test bench
 
 test: venv ## the whole ordinary suite
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS); code=$$?; \
@@ -63,5 +63,6 @@ lock: venv ## resolve the lock files anew
 	    --generate-hashes --no-header --no-emit-index-url --quiet --upgrade \
 	    -o requirements$$suffix.lock; done
 
-clean: stop ## remove what was made here, the demo's data too
+clean: venv ## remove what was made here, the demo's data and databases too
+	@$(RUN) -m config.development remove run test bench
 	rm -rf var .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -165,14 +166,17 @@ def _embedded_server(folder: Path):  # type: ignore[no-untyped-def]
 
 
 def main() -> int:
-    """``python -m config.development stop [purpose …]`` stops this checkout's servers."""
+    """``python -m config.development stop|remove [purpose …]``: this checkout's servers."""
     parser = argparse.ArgumentParser(description="The embedded PostgreSQL of this checkout.")
-    parser.add_argument("command", choices=["stop"])
+    parser.add_argument("command", choices=["stop", "remove"])
     parser.add_argument("purpose", nargs="*", default=["run"])
     options = parser.parse_args()
     for purpose in options.purpose:
         folder = cluster_folder(Path(__file__).parent.parent, purpose)
         print(f"{folder}: {'stopped' if stop_cluster(folder) else 'was not running'}")
+        if options.command == "remove" and folder.exists():
+            shutil.rmtree(folder)
+            print(f"{folder}: removed")
     return 0
 
 
