@@ -53,10 +53,7 @@ def make_package(client: Client, home: Path, people: dict) -> checks.Files:
         token=people["ingest_api_key"],
     )
     print(
-        f"   {answer['accepted']} CloudTrail events accepted, {answer['duplicates']} were there"
-        f" already; the log's head is event {answer['head']['seq']}"
-        if isinstance(answer.get("head"), dict)
-        else f"   {answer['accepted']} CloudTrail events accepted,"
+        f"   {answer['accepted']} CloudTrail events accepted,"
         f" {answer['duplicates']} were there already"
     )
     print("\n2. One officer exports, another countersigns")

@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from access import credentials
+from access import credentials, signals
 from access.models import User
 from sealing.errors import Forbidden, Invalid
 
@@ -35,12 +35,13 @@ def proven_account(options: dict[str, Any]) -> User:
     """The account that the options and the password prove.
 
     Raises:
-        NotProven. Invalid: the file can't be read, or nobody can be asked.
+        NotProven: recorded. Invalid: the file can't be read, or nobody can be asked.
     """
     username = options["username"]
     password = read_password(options["password_file"], username, "--password-file")
     user = credentials.account_with(username=username, password=password, otp=options["otp"])
     if user is None:
+        signals.sign_in_failed.send(proven_account, request=None, username=username)
         raise NotProven("Account, password or one-time code is not right.")
     return user
 

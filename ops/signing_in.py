@@ -45,7 +45,7 @@ def _login_failed(
     _failed(request, str(credentials.get("username", "")))
 
 
-def _token_refused(sender: Any, request: HttpRequest, username: str, **kwargs: Any) -> None:
+def _token_refused(sender: Any, request: HttpRequest | None, username: str, **kwargs: Any) -> None:
     _failed(request, username)
 
 

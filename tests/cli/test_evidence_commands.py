@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from audit.models import PendingEvent
 from evidence.models import Package, PackageStatus
 from evidence.services import publishing
 from tests.factories import PASSWORD, World
@@ -97,6 +98,9 @@ def test_exit_codes(world: World, arguments: tuple[str, ...], code: int) -> None
 def test_nobody_exports_in_somebody_elses_name(world: World) -> None:
     Path("password").write_text("not the password")
     assert code_of("export_evidence", "--as", "olivia", *PERIOD) == 1
+    told = json.loads(PendingEvent.objects.latest("id").event)
+    assert (told["type"], told["object"]["id"]) == ("access.login.failed", "olivia")
+    assert "not the password" not in json.dumps(told)
     Path("password").unlink()
     assert code_of("export_evidence", "--as", "olivia", *PERIOD) == 2
     assert not Package.objects.exists()

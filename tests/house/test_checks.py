@@ -137,3 +137,17 @@ def test_the_server_refuses_to_start_without_a_key(committed_db: Any, tmp_path: 
     done = run(env, "-c", "import config.wsgi")
     assert done.returncode != 0
     assert "strongroom.E003" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("-c", "import config.wsgi"), ("manage.py", "worker")], ids=["web", "worker"]
+)
+def test_a_log_of_another_name_is_refused_at_start_up(
+    committed_world: Any, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    from audit.services import sealing
+
+    sealing.seal_pending()
+    done = run(production(tmp_path, AUDIT_ORIGIN="somewhere.else/audit"), *command)
+    assert done.returncode != 0
+    assert "audit.E001" in done.stderr
