@@ -66,6 +66,7 @@ def own_folders(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path / "data"
     settings.EVIDENCE_PACKAGE_DIR = tmp_path / "packages"
     settings.AUDIT_SIGNER_STATE = tmp_path / "signer-state.json"
+    settings.AUDIT_STORAGE_PATH = tmp_path / "archive"
     settings.EVIDENCE_PACKAGE_DIR.mkdir()
     cache.clear()
 

@@ -36,6 +36,8 @@ os.environ.update(
     AUDIT_ORIGIN="strongroom.test/audit",
     # Each test gets folders of its own (tests/conftest.py); these are never written to.
     AUDIT_SIGNER_STATE="/nonexistent/signer-state.json",
+    AUDIT_STORAGE_BACKEND="local",
+    AUDIT_STORAGE_PATH="/nonexistent/archive",
     EVIDENCE_PACKAGE_DIR="/nonexistent/packages",
 )
 os.environ.pop("COMPLIANCE_EVIDENCE_SIGNING_SECRET", None)
