@@ -13,9 +13,10 @@ from django.db.models import Q, QuerySet
 
 from access import policy
 from access.roles import Action
+from audit import standing
 from audit.events import Actor
 from audit.formats import event as formats
-from audit.models import AuditEvent, Checkpoint, VerificationRun
+from audit.models import AuditEvent, Checkpoint, Storage, VerificationRun
 from audit.services import loghead
 from audit.services.waiting import waiting_events
 from sealing.errors import IntegrityFailure, NotFound
@@ -37,7 +38,7 @@ class StoredLineInvalid(IntegrityFailure):
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """How the log stands."""
+    """How the log stands; ``last_verification`` is that of the database."""
 
     origin: str
     size: int
@@ -62,7 +63,7 @@ def status() -> LogStatus:
         oldest_unsealed_at=waiting.oldest_at,
         set_aside=waiting.set_aside,
         last_checkpoint=Checkpoint.objects.order_by("-id").first(),
-        last_verification=VerificationRun.objects.order_by("-id").first(),
+        last_verification=standing.last_verification(Storage.DATABASE),
     )
 
 

@@ -1,74 +1,56 @@
-"""`make bench`: our speed as ratios to limits measured in the same run.
+"""`make bench`: our speed as ratios to limits and to peers measured in the same run.
 
-Absolute times move with the machine; ratios inside one run do not, much. Each row is the median of
-interleaved rounds. Results are printed and written to benchmarks/RESULTS.md.
+Absolute times move with the machine; ratios inside one run do not, much. Each figure is the median
+of interleaved rounds. Results are printed and written to benchmarks/RESULTS.md. Names of modules as
+arguments (`python -m benchmarks record proof`) measure those alone and write nothing.
 """
 
 from __future__ import annotations
 
-import platform
-import statistics
-from collections.abc import Callable
-from datetime import UTC, datetime
+import argparse
+import importlib
+import pkgutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import record, sealer, verify
+import benchmarks
+from benchmarks import results
 from benchmarks.installation import prepared
+from benchmarks.running import Result, Row, measured
 
-ROUNDS = 5
-Measure = Callable[[], float]
-
-
-def ratios(limit: Measure, ours: Measure) -> list[float]:
-    """Ours divided by the limit, round by round, in alternating order."""
-    found = []
-    for number in range(ROUNDS):
-        if number % 2:
-            mine, base = ours(), limit()
-        else:
-            base, mine = limit(), ours()
-        found.append(mine / base)
-    return found
+# The verifiers come first, since they need no database; the archive before a long log has grown;
+# the proofs last, since they put the tiles of another log in place of this one's.
+ORDER = ("record", "archive", "sealer", "ingest", "proof")
 
 
 def main() -> int:
     """Measures every row and writes the table."""
-    rows = []
+    parser = argparse.ArgumentParser(description="Ratios to limits and peers.")
+    parser.add_argument("module", nargs="*", help="only the rows of these modules")
+    chosen = parser.parse_args().module
+    start = time.monotonic()
+    found: list[Result] = []
     with prepared() as workdir:
-        for module in (verify, record, sealer):
-            for name, limit, ours, wanted in module.rows(workdir):
-                found = ratios(limit, ours)
-                median = statistics.median(found)
-                reached = "yes" if median >= float(wanted.removeprefix("≥ ")) else "no"
-                row = (name, median, min(found), max(found), wanted, reached)
-                print("{:78s} {:5.2f} [{:.2f} to {:.2f}] wanted {}: {}".format(*row), flush=True)
-                rows.append(row)
-    write(rows)
+        for row in _rows(workdir, chosen or [*_verifiers(), *ORDER]):
+            result = measured(row)
+            print(results.line(result), flush=True)
+            found.append(result)
+    if not chosen:
+        results.write(found, minutes=(time.monotonic() - start) / 60)
     return 0
 
 
-def write(rows: list[tuple[str, float, float, float, str, str]]) -> None:
-    """Writes the table for people."""
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on"
-        f" {platform.machine()}, PostgreSQL with durable settings, by `make bench`. Each figure is"
-        f" the median of {ROUNDS} interleaved rounds, as a ratio to the limit named in the row.",
-        "",
-        "| Work, and its limit | Ratio | Least | Most | Wanted | Reached |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += ["| {} | {:.2f} | {:.2f} | {:.2f} | {} | {} |".format(*row) for row in rows]
-    lines += [
-        "",
-        "A row that is not reached is open. The verifier also builds the Merkle tree, one more"
-        " SHA-256 for each line, which its limit does not. The sealer parses every event and"
-        " encodes it again, in Python, to be sure that it is canonical. Recording validates"
-        " and encodes the event; its writers are threads of one process and share the interpreter.",
-    ]
-    target = Path(__file__).parent / "RESULTS.md"
-    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _verifiers() -> list[str]:
+    names = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
+    return [name for name in names if name.startswith("verify")]
+
+
+def _rows(workdir: Path, names: list[str]) -> Iterator[Row]:
+    for name in names:
+        module = importlib.import_module(f"benchmarks.{name}")
+        for row in module.rows(workdir) if hasattr(module, "rows") else ():
+            yield row if isinstance(row, Row) else Row(*row)
 
 
 if __name__ == "__main__":

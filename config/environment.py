@@ -43,6 +43,7 @@ NAMES = frozenset(
         "JWT_ISSUER",
         "JWT_SIGNING_KEY",
         "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_OPTIONS",
         "KAFKA_TOPIC",
         "KEY_ENCRYPTION_KEY",
         "METRICS_TOKEN",

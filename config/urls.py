@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from access.admin.site import site
+from ops.metrics import metrics
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -21,6 +22,7 @@ api_docs = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name=
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("accounts/", include("config.urls_accounts")),
     path("admin/", site.urls),
     path("api/token/", include("access.api.urls")),

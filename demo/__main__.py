@@ -2,7 +2,8 @@
 
 Real events go in by the API with a service account's key; one officer exports a signed package,
 another countersigns it; the service, the offline verifier and openssl check it; then one byte is
-flipped, and all three must refuse. The exit code is 0 only if every verdict was the expected one.
+flipped, and all three must refuse. The log is archived and verified, and refused too with one byte
+flipped. The exit code is 0 only if every verdict was the expected one.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def main() -> int:
         with checks.one_flipped_byte(files.package):
             refused = checks.three_ways(client, files, expect_valid=False)
         again = checks.offline(files)
-    exported = installation.export_log(home / "audit-export")
-    log_ok = checks.log_verifies(exported, files.signers)
-    write_summary(home, files, exported)
-    good = all((*honest, *refused, again, log_ok))
+    archive = installation.archive_log()
+    log_ok = checks.log_verifies(archive, files.signers)
+    with checks.one_flipped_byte(checks.last_segment(archive)):
+        log_refused = not checks.log_verifies(archive, files.signers)
+    write_summary(home, files, archive)
+    good = all((*honest, *refused, again, log_ok, log_refused))
     tell(home, good)
     return 0 if good else 1
 
@@ -110,7 +113,7 @@ def collect(client: Client, home: Path, package: dict) -> checks.Files:
     )
 
 
-def write_summary(home: Path, files: checks.Files, exported: Path) -> None:
+def write_summary(home: Path, files: checks.Files, archive: Path) -> None:
     """Writes `summary.json`, which names each file for scripts."""
     summary = {
         "bundle_id": files.bundle_id,
@@ -120,7 +123,7 @@ def write_summary(home: Path, files: checks.Files, exported: Path) -> None:
         "countersign_path": str(files.countersign),
         "signers_path": str(files.signers),
         "public_key_path": str(files.public_key),
-        "audit_export_path": str(exported),
+        "audit_archive_path": str(archive),
     }
     (home / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 

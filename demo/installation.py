@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,14 +56,16 @@ def prepare(home: Path) -> dict[str, Any]:
     return credentials
 
 
-def export_log(folder: Path) -> Path:
-    """Writes the whole log with its checkpoint below ``folder``, anew."""
-    from audit.services import export
+def archive_log() -> Path:
+    """Archives the whole log as the worker would; returns the archive's folder."""
+    from django.conf import settings
 
-    if folder.exists():
-        shutil.rmtree(folder)
-    export.export_log(folder)
-    return folder
+    from audit.services import archiving
+
+    done = archiving.archive_pending()
+    print("\n5. The log, archived segment by segment, and verified offline")
+    print(f"   archived through event {done.through_seq}")
+    return Path(settings.AUDIT_STORAGE_PATH)
 
 
 def _match_database_and_folder(home: Path) -> None:

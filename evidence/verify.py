@@ -18,7 +18,7 @@ from evidence.formats import names
 from evidence.formats.fields import MAX_SIDECAR_BYTES
 from evidence.formats.report import PackageReport
 from evidence.formats.verification import Sidecars, verify_package
-from sealing.errors import NotFound, StrongroomError
+from sealing.errors import NotFound, StrongroomError, Unavailable
 from sealing.files import read_regular
 from sealing.keys import Signers, parse_signers
 from sealing.results import EXIT_COULD_NOT_CHECK, exit_code
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = verify_file(
             options.package, signers, require_countersign=options.require_countersign
         )
-    except CouldNotCheck as error:
+    except (CouldNotCheck, Unavailable) as error:
         if options.json:
             print(json.dumps({"verdict": "INCONCLUSIVE", "issues": [], "message": str(error)}))
         print(f"Could not check: {error}", file=sys.stderr)

@@ -31,7 +31,10 @@ OPEN_WHEN_READ_ONLY = frozenset(
         "mfa_reauthenticate",
         "token-obtain",
         "token-refresh",
+        "audit-verify",
         "evidence-verify",
+        "admin:audit_verificationrequest_new",
+        "admin:audit_verificationrun_verify",
         "admin:switch_client",
         "admin:evidence_package_verify",
     }

@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import rfc8785
-
-from sealing.errors import Invalid
+from sealing import fastjson
+from sealing.errors import Invalid, Unavailable
 
 MAX_INTEGER = 2**53 - 1
 _plain_encoder = json.JSONEncoder(
@@ -28,6 +27,12 @@ class NotCanonical(Invalid):
     code = "json_not_canonical"
 
 
+class EncoderMissing(Unavailable):
+    """The value needs a package that is not installed; nothing is said about the value."""
+
+    code = "encoder_missing"
+
+
 class JSONRefused(Invalid):
     """The text is not JSON of the strict kind; `code` says why and `field` where."""
 
@@ -40,11 +45,26 @@ def dumps(value: Any) -> bytes:
     Raises:
         NotCanonical: it holds something that JSON can't, such as NaN, a lone surrogate, an integer
             beyond ±(2^53 - 1), or a key that is not text.
+        EncoderMissing: it holds something rare, and the package for that is not installed.
     """
+    quick = fastjson.encode(value)
+    return _exactly(value) if quick is fastjson.UNDECIDED else bytes(quick)
+
+
+def _exactly(value: Any) -> bytes:
     try:
         if _is_plain((value,)):
             return _plain_encoder.encode(value).encode("utf-8")
         _refuse_wide_floats((value,))
+    except (UnicodeError, RecursionError, ValueError) as error:
+        raise NotCanonical(f"This can't be written as canonical JSON: {error}.") from error
+    try:
+        import rfc8785
+    except ImportError as error:
+        raise EncoderMissing(
+            "Fractions and rare keys are written by the package rfc8785: pip install rfc8785."
+        ) from error
+    try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeError, RecursionError, ValueError) as error:
         raise NotCanonical(f"This can't be written as canonical JSON: {error}.") from error
@@ -103,6 +123,27 @@ def loads(raw: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 32) -> Any:
     """
     if len(raw) > max_bytes:
         raise JSONRefused(f"JSON larger than {max_bytes} bytes.", code="json_too_large")
+    quick = fastjson.decode(raw, max_depth)
+    return _parsed(raw, max_depth) if quick is fastjson.UNDECIDED else quick
+
+
+def loads_canonical(raw: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 32) -> Any:
+    """Parses JSON that must be in its canonical form.
+
+    Raises:
+        JSONRefused: as `loads`. NotCanonical: it has another spelling.
+    """
+    if len(raw) <= max_bytes:
+        quick = fastjson.decode_canonical(raw, max_depth)
+        if quick is not fastjson.UNDECIDED:
+            return quick
+    value = loads(raw, max_bytes=max_bytes, max_depth=max_depth)
+    if dumps(value) != raw:
+        raise NotCanonical("The text is not canonical JSON.")
+    return value
+
+
+def _parsed(raw: bytes, max_depth: int) -> Any:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -135,9 +176,10 @@ def load_document(raw: bytes, *, max_bytes: int = 1 << 20, max_depth: int = 32) 
 def is_canonical(raw: bytes) -> bool:
     """Whether ``raw`` is strict JSON in its canonical form (without a newline)."""
     try:
-        return dumps(loads(raw, max_bytes=max(len(raw), 1))) == raw
+        loads_canonical(raw, max_bytes=max(len(raw), 1))
     except Invalid:
         return False
+    return True
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -64,6 +64,12 @@ def replace(path: Path, data: bytes | Iterable[bytes], mode: int = 0o640) -> Non
     _sync_folder(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Removes a file, durably. Raises FileNotFoundError."""
+    path.unlink()
+    _sync_folder(path.parent)
+
+
 def ensure_folder(path: Path, mode: int = 0o750) -> None:
     """Makes a folder and the folders above it, durably, where they are missing."""
     missing = []

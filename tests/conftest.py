@@ -14,6 +14,15 @@ from pytest_django import DjangoDbBlocker
 
 from tests import databases
 from tests.factories import World
+from tests.servers.faulty import faulty_s3  # noqa: F401
+from tests.servers.moto import (  # noqa: F401
+    aws_environment,
+    locked_bucket,
+    moto_server,
+    s3_options,
+    unlocked_bucket,
+)
+from tests.servers.rados import rados_bucket, rados_server  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
@@ -76,6 +76,12 @@ def check_result(ok: bool | None) -> SafeString:
 def at_place(values: Sequence[Any], place: int) -> Any:
     """The value at a place; empty where there is none."""
     return values[place] if 0 <= place < len(values) else ""
+
+
+@register.filter
+def of(values: Mapping[str, Any], key: object) -> Any:
+    """The value of a key; empty where there is none."""
+    return values.get(str(key), "")
 
 
 @register.simple_tag

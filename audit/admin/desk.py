@@ -1,30 +1,46 @@
-"""What the trail adds to the desk: navigation, the state of the log, recent refusals."""
+"""What the trail adds to the desk: navigation, its state, duties that wait, recent refusals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from access import policy
 from access.admin import desk
-from access.admin.components import Tone, ago, identifier, pill, when
+from access.admin.components import Tone, identifier, pill, when
 from access.admin.desk import CardData, DeskCard, DeskPanel, NavItem, PanelData, Section
 from access.roles import Action
-from audit import selectors
+from audit import selectors, standing
+from audit.admin import archive as archive_pages
+from audit.admin import (
+    events,
+    holds,
+    log,
+    signing_keys,
+    trail_words,
+    verification_requests,
+    verifications,
+)
+from audit.admin import standing as standing_pages
+from audit.admin.standing import HOME, duty_pill
 from audit.events import RECORDER, EventType
 from audit.models import AuditEvent
-from audit.selectors import LogStatus
+from audit.services import duties
 from sealing.errors import StrongroomError
-from sealing.results import Verdict
 
-# A worker that runs seals within a second and signs once a minute.
-UNSEALED_TOO_LONG = timedelta(minutes=1)
-CHECKPOINT_TOO_OLD = timedelta(minutes=15)
+PAGES = (
+    events,
+    log,
+    signing_keys,
+    archive_pages,
+    holds,
+    standing_pages,
+    verifications,
+    verification_requests,
+)
 REFUSALS = 5
 REFUSED = (
     EventType.ACCESS_DENIED,
@@ -35,16 +51,40 @@ REFUSED = (
 
 def connect() -> None:
     """Registers everything; called once at start-up."""
-    from audit.admin import events, log, signing_keys
-
-    for module in (events, log, signing_keys):
+    for module in PAGES:
         module.connect()
     trail = Section.AUDIT_TRAIL
     for item in (
+        NavItem(trail, "State of the trail", HOME, Action.VERIFY, 5),
         NavItem(trail, "Events", "admin:audit_auditevent_changelist", Action.VIEW, 10),
         NavItem(trail, "Checkpoints", "admin:audit_checkpoint_changelist", Action.VERIFY, 20),
+        NavItem(trail, "Segments", "admin:audit_segment_changelist", Action.VERIFY, 25),
         NavItem(
             trail, "Verifications", "admin:audit_verificationrun_changelist", Action.VERIFY, 30
+        ),
+        NavItem(
+            trail,
+            "Verification queue",
+            "admin:audit_verificationrequest_changelist",
+            Action.VERIFY,
+            32,
+        ),
+        NavItem(trail, "Duties done", "admin:audit_dutyrecord_changelist", Action.VERIFY, 34),
+        NavItem(
+            trail,
+            "Legal holds",
+            "admin:audit_legalhold_changelist",
+            Action.VIEW,
+            36,
+            platform=True,
+        ),
+        NavItem(
+            trail,
+            "Custody records",
+            "admin:audit_custodyrecord_changelist",
+            Action.VIEW,
+            38,
+            platform=True,
         ),
         NavItem(
             trail,
@@ -64,6 +104,7 @@ def connect() -> None:
     ):
         desk.register_nav(item)
     desk.register_card(DeskCard(20, state_of_the_log))
+    desk.register_panel(DeskPanel(10, overdue_duties))
     desk.register_panel(DeskPanel(80, recent_refusals))
 
 
@@ -75,43 +116,35 @@ def state_of_the_log(request: HttpRequest) -> CardData | None:
     try:
         now = selectors.status()
     except StrongroomError as error:
-        return CardData(title, "It does not add up", error.message, Tone.REFUSED)
-    value, tone = _judged(now)
-    return CardData(
-        title,
-        value,
-        _detail(now),
-        tone,
-        reverse("admin:audit_verificationrun_changelist"),
+        return CardData(title, "It does not add up", error.message, Tone.REFUSED, reverse(HOME))
+    archive = standing.archive(now.size)
+    value, tone = trail_words.judged(now, archive)
+    return CardData(title, value, trail_words.in_short(now, archive), tone, reverse(HOME))
+
+
+def overdue_duties(request: HttpRequest) -> PanelData | None:
+    """What of the checklist is overdue or was found out of order, for those who answer for it."""
+    if not desk.scope_of(request, Action.PROPOSE_RETENTION).all_clients:
+        return None
+    wanting = [state for state in duties.checklist() if not state.is_in_order]
+    if not wanting:
+        return None
+    rows = [
+        (
+            state.duty.label,
+            duty_pill(state),
+            when(state.due_at, relative=True),
+            when(state.last.done_at, relative=True) if state.last else "Never",
+        )
+        for state in wanting
+    ]
+    return PanelData(
+        title="Duties that wait",
+        columns=("Duty", "State", "Due", "Done last"),
+        rows=rows,
+        empty="",
+        url=reverse(HOME),
     )
-
-
-def _judged(now: LogStatus) -> tuple[str, Tone]:
-    verified, signed = now.last_verification, now.last_checkpoint
-    if verified is not None and verified.verdict == Verdict.INVALID:
-        return "It does not verify", Tone.REFUSED
-    if now.set_aside:
-        return "Events were set aside", Tone.ATTENTION
-    moment = timezone.now()
-    if now.oldest_unsealed_at and moment - now.oldest_unsealed_at > UNSEALED_TOO_LONG:
-        return "Sealing stands still", Tone.ATTENTION
-    if now.size and (signed is None or moment - signed.signed_at > CHECKPOINT_TOO_OLD):
-        return "No recent checkpoint", Tone.ATTENTION
-    if verified is None or verified.verdict != Verdict.VALID:
-        return "Not verified yet", Tone.NEUTRAL
-    return "Verified", Tone.VERIFIED
-
-
-def _detail(now: LogStatus) -> str:
-    verified, signed = now.last_verification, now.last_checkpoint
-    parts = [f"{now.size:,} events"]
-    parts.append(f"verified {ago(verified.finished_at)}" if verified else "never verified")
-    parts.append(f"checkpoint {ago(signed.signed_at)}" if signed else "no checkpoint yet")
-    if now.unsealed:
-        parts.append(f"{now.unsealed:,} to be sealed")
-    if now.set_aside:
-        parts.append(f"{now.set_aside:,} set aside")
-    return " · ".join(parts)
 
 
 def recent_refusals(request: HttpRequest) -> PanelData | None:

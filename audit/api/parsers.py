@@ -10,6 +10,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
 from access.api.parsers import read_limited
+from audit.bulk import without_collection
 from audit.formats.event import MAX_DEPTH, MAX_EVENT_BYTES
 from sealing import canonical
 from sealing.errors import Invalid, TooLarge
@@ -49,7 +50,8 @@ class EventsParser(BaseParser):
         """The events, not yet looked at. Raises JSONRefused, BodyTooLarge, NotGzip."""
         raw = _body(stream, parser_context)
         # The array around the events is a level of its own.
-        value = canonical.loads(raw, max_bytes=MAX_BODY_BYTES, max_depth=MAX_DEPTH + 1)
+        with without_collection():
+            value = canonical.loads(raw, max_bytes=MAX_BODY_BYTES, max_depth=MAX_DEPTH + 1)
         return value if isinstance(value, list) else [value]
 
 
@@ -65,16 +67,22 @@ class NDJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         """The events, not yet looked at. Raises as `EventsParser`, naming the event."""
-        events: list[Any] = []
-        for line in _body(stream, parser_context).split(b"\n"):
-            if not line.strip():
-                continue
-            try:
-                events.append(canonical.loads(line, max_bytes=_MAX_LINE_BYTES, max_depth=MAX_DEPTH))
-            except Invalid as error:
-                error.field = f"events[{len(events)}]{error.field or ''}"
-                raise
-        return events
+        raw = _body(stream, parser_context)
+        with without_collection():
+            return _lines(raw)
+
+
+def _lines(raw: bytes) -> list[Any]:
+    events: list[Any] = []
+    for line in raw.split(b"\n"):
+        if not line or line.isspace():
+            continue
+        try:
+            events.append(canonical.loads(line, max_bytes=_MAX_LINE_BYTES, max_depth=MAX_DEPTH))
+        except Invalid as error:
+            error.field = f"events[{len(events)}]{error.field or ''}"
+            raise
+    return events
 
 
 def _body(stream: IO[bytes], context: Mapping[str, Any] | None) -> bytes:

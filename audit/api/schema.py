@@ -105,7 +105,7 @@ class CheckpointState(Body):
 
 
 class VerificationState(Body):
-    """A verification of the stored log, in short."""
+    """A verification, in short."""
 
     finished_at = serializers.DateTimeField()
     verdict = serializers.CharField()
@@ -113,8 +113,61 @@ class VerificationState(Body):
     first_bad_seq = serializers.IntegerField(allow_null=True)
 
 
+class ArchiverStanding(Body):
+    """Whether the archiver works."""
+
+    state = serializers.ChoiceField(["running", "paused"])
+    paused_at = serializers.DateTimeField(allow_null=True)
+    paused_by = serializers.CharField(allow_null=True)
+    pause_reason = serializers.CharField(allow_null=True)
+    is_failing = serializers.BooleanField()
+    last_error = serializers.CharField(allow_null=True)
+    last_succeeded_at = serializers.DateTimeField(allow_null=True)
+    last_failed_at = serializers.DateTimeField(allow_null=True)
+
+
+class LastArchived(Body):
+    """The newest segment of the archive."""
+
+    seq = serializers.IntegerField()
+    object_key = serializers.CharField()
+    archived_at = serializers.DateTimeField()
+
+
+class RelayStanding(Body):
+    """How far a stream has come."""
+
+    topic = serializers.CharField()
+    next_seq = serializers.IntegerField()
+    behind_events = serializers.IntegerField()
+    sent_at = serializers.DateTimeField(allow_null=True)
+    is_failing = serializers.BooleanField()
+    last_error = serializers.CharField(allow_null=True)
+
+
+class SnowflakeStanding(Body):
+    """How far Snowflake can load: it is fed from the archive."""
+
+    available_through_seq = serializers.IntegerField(allow_null=True)
+    behind_events = serializers.IntegerField()
+
+
+class TimestampStanding(Body):
+    """Whether the timestamp authority answers."""
+
+    is_configured = serializers.BooleanField()
+    failing_since = serializers.DateTimeField(allow_null=True)
+
+
+class KmsKeyCount(Body):
+    """How many archived segments one KMS key encrypts."""
+
+    kms_key_id = serializers.CharField(allow_null=True)
+    segments = serializers.IntegerField()
+
+
 class Status(Body):
-    """How the log stands."""
+    """How the log, its archive and its streams stand."""
 
     origin = serializers.CharField()
     size = serializers.IntegerField()
@@ -125,6 +178,17 @@ class Status(Body):
     set_aside = serializers.IntegerField()
     last_checkpoint = CheckpointState(allow_null=True)
     last_verified = VerificationState(allow_null=True)
+    last_verified_archive = VerificationState(allow_null=True)
+    unarchived = serializers.IntegerField()
+    oldest_unarchived_at = serializers.DateTimeField(allow_null=True)
+    oldest_unarchived_seconds = serializers.FloatField()
+    last_archived = LastArchived(allow_null=True)
+    archiver = ArchiverStanding()
+    object_lock_mismatches = serializers.IntegerField()
+    relay = RelayStanding(many=True)
+    snowflake = SnowflakeStanding()
+    timestamps = TimestampStanding()
+    kms_keys = KmsKeyCount(many=True)
 
 
 def _query(name: str, description: str, kind: type = str) -> OpenApiParameter:

@@ -20,10 +20,11 @@ from access import policy
 from access.api.idempotency import Idempotent
 from access.api.pagination import CursorPagination
 from access.roles import Action
-from audit import selectors
-from audit.api import schema
+from audit import selectors, standing
+from audit.api import representations, schema
 from audit.api.filters import filtered
 from audit.api.parsers import MAX_BODY_BYTES, EventsParser, NDJSONParser
+from audit.bulk import without_collection
 from audit.events import Actor
 from audit.models import AuditEvent
 from audit.services import checkpoints, keys, loghead, proofs, sealing
@@ -32,7 +33,6 @@ from audit.services.proving import prove
 from sealing.digests import tag
 from sealing.errors import Forbidden, Invalid
 from sealing.keys import signers_document
-from sealing.times import format_time
 
 _SIZE_DIGITS = 16
 
@@ -51,7 +51,7 @@ class NoRole(Forbidden):
     code = "no_role"
 
 
-def _require_a_role(request: Request) -> None:
+def require_a_role(request: Request) -> None:
     """What says nothing of any client is for whoever may verify something."""
     if not policy.scope(request.user, Action.VERIFY):
         raise NoRole("Your account holds no role.")
@@ -76,7 +76,7 @@ class EventsView(Idempotent):
     )
     def get(self, request: Request) -> HttpResponse:
         """Lists lines of the log, newest first."""
-        _require_a_role(request)
+        require_a_role(request)
         sealing.catch_up()
         visible = selectors.visible_events(request.user)
         pages = EventPagination()
@@ -94,12 +94,13 @@ class EventsView(Idempotent):
     )
     def post(self, request: Request) -> Response:
         """Takes in one event, an array or NDJSON (also gzip): all of them or none."""
-        result = ingest(
-            actor=Actor.of(request.user, request._request),
-            events=cast(list[Any], request.data),
-            profile=_text(request, "profile"),
-            client_id=_text(request, "client_id"),
-        )
+        with without_collection():
+            result = ingest(
+                actor=Actor.of(request.user, request._request),
+                events=cast(list[Any], request.data),
+                profile=_text(request, "profile"),
+                client_id=_text(request, "client_id"),
+            )
         body = {
             "accepted": result.accepted,
             "duplicates": result.duplicates,
@@ -152,7 +153,7 @@ class CheckpointView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """The latest checkpoint, as a signed note."""
-        _require_a_role(request)
+        require_a_role(request)
         checkpoint = checkpoints.latest() or checkpoints.issue()
         return HttpResponse(checkpoint.note, content_type="text/plain; charset=utf-8")
 
@@ -170,7 +171,7 @@ class ConsistencyView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The proof that the tree of `to` events extends the tree of `from` events."""
-        _require_a_role(request)
+        require_a_role(request)
         old, new = _size(request, "from"), _size(request, "to")
         size = loghead.current().size
         if not 1 <= old <= new <= size:
@@ -184,31 +185,10 @@ class StatusView(APIView):
 
     @extend_schema(operation_id="audit_status", responses=schema.Status)
     def get(self, request: Request) -> Response:
-        """How the log stands."""
-        _require_a_role(request)
-        now = selectors.status()
-        signed, verified = now.last_checkpoint, now.last_verification
-        return Response(
-            {
-                "origin": now.origin,
-                "size": now.size,
-                "head": tag(now.head),
-                "last_sealed_at": now.last_sealed_at and format_time(now.last_sealed_at),
-                "unsealed": now.unsealed,
-                "oldest_unsealed_at": now.oldest_unsealed_at
-                and format_time(now.oldest_unsealed_at),
-                "set_aside": now.set_aside,
-                "last_checkpoint": signed
-                and {"size": signed.size, "signed_at": format_time(signed.signed_at)},
-                "last_verified": verified
-                and {
-                    "finished_at": format_time(verified.finished_at),
-                    "verdict": verified.verdict,
-                    "end_seq": verified.end_seq,
-                    "first_bad_seq": verified.first_bad_seq,
-                },
-            }
-        )
+        """How the log, its archive and its streams stand."""
+        require_a_role(request)
+        log = selectors.status()
+        return Response(representations.status(log, standing.archive(log.size)))
 
 
 class PublicKeyView(APIView):

@@ -1,6 +1,7 @@
 """Verifies an archive of log segments with its checkpoints and frontiers (docs/formats.md §3).
 
 It is given bytes and lines and does no I/O. What it has not seen signed it does not call valid.
+One `ArchiveVerifier` takes one stretch of the log; `audit.formats.parts` joins several.
 """
 
 from __future__ import annotations
@@ -11,22 +12,30 @@ from itertools import chain, islice
 
 from audit.formats import checkpoint as checkpoints
 from audit.formats.log import LogVerifier, day_of_line
-from audit.formats.report import ArchiveReport
+from audit.formats.parts import Part, Tree, join
+from audit.formats.report import ArchiveReport, SegmentEnd
 from audit.formats.segment import Range, parse_frontier
-from sealing.digests import tag
+from audit.formats.state import State
 from sealing.errors import Invalid
 from sealing.keys import Signers
 from sealing.merkle import Frontier
-from sealing.results import Finding, Report
+from sealing.results import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
+@dataclass(slots=True)
+class _Known:
+    """A tree that the log must agree with: signed in the archive, or remembered by the caller."""
+
     size: int
     root: bytes
     head: bytes
     where: str
-    remembered: bool
+    # The signed note; None for a state, which does not vouch for anything.
+    note: bytes | None
+    # A remembered checkpoint must be reached; a remembered state need not be, in a window.
+    remembered: bool = False
+    # How many checkpoints say this: heartbeats often repeat one another, or a segment's.
+    times: int = 1
 
 
 class ArchiveVerifier:
@@ -43,17 +52,29 @@ class ArchiveVerifier:
         self._signers = signers
         self._start = start
         self._strict = strict
-        self._checkpoints: list[_Signed] = []
+        self._known: dict[tuple[object, ...], _Known] = {}
+        # The same, by size, once the segments begin.
+        self._checkpoints: list[_Known] = []
+        self._agreed = 0
+        self._agreed_at_start = 0
         self._passed = 0
         self._base: tuple[Frontier, bytes] | None = None
         self._log: LogVerifier | None = None
         self._findings: list[Finding] = []
+        self._notices: list[Finding] = []
+        self._ends: list[SegmentEnd] = []
+        self._note: bytes | None = None
         self._bad: list[tuple[int, str]] = []
         # Failed checkpoints whose place is known only once it is known which others hold.
         self._unsigned: list[tuple[int, str]] = []
         self._vouched: list[int] = []
         # Whether reading stopped before the end, so that the end says nothing.
         self._stopped = False
+
+    @property
+    def size(self) -> int:
+        """The size of the log up to the last event that holds."""
+        return self._log.size if self._log is not None else 0
 
     def add_checkpoint(
         self,
@@ -86,13 +107,21 @@ class ArchiveVerifier:
         if frontier is not None and not self._take_frontier(frontier, checkpoint):
             finding = Finding("frontier_foreign", False, "The frontier is not of the signed tree.")
             self._fail_checkpoint([finding], f"{where} (.frontier)", checkpoint.size)
-        self._checkpoints.append(
-            _Signed(checkpoint.size, checkpoint.root, checkpoint.head, where, remembered)
+        self._know(
+            _Known(checkpoint.size, checkpoint.root, checkpoint.head, where, raw, remembered)
         )
+
+    def remember(self, state: State, *, where: str) -> None:
+        """Takes what the caller remembers of an earlier run, which the log must still be."""
+        if state.origin != self._signers.origin:
+            message = f"What is remembered is the log {state.origin}, not {self._signers.origin}."
+            self._findings.append(Finding("state_origin", None, message, where))
+            return
+        self._know(_Known(state.size, state.root, state.head, where, None, True))
 
     def begin(self) -> bool:
         """Whether there is a place to begin: the genesis hash, or a signed frontier at `start`."""
-        self._checkpoints.sort(key=lambda signed: signed.size)
+        self._checkpoints = sorted(self._known.values(), key=lambda known: known.size)
         if self._start == 0:
             self._log = LogVerifier(self._signers.origin, strict=self._strict)
         elif self._base is not None:
@@ -105,6 +134,7 @@ class ArchiveVerifier:
             self._findings.append(Finding("base_missing", None, message))
             return False
         self._compare()
+        self._agreed_at_start = self._agreed
         return True
 
     def segment(
@@ -138,6 +168,7 @@ class ArchiveVerifier:
             first_seq = range_.first if range_ is not None else log.size - 1
             return self._fail("segment_misplaced", message, first_seq, where)
         self._stopped = False
+        self._ends.append(SegmentEnd(where, log.size, log.sealed_at))
         return True
 
     def missing(self, range_: Range, where: str) -> None:
@@ -158,61 +189,74 @@ class ArchiveVerifier:
         self._stopped = self._stopped or is_segment
         self._findings.append(Finding("unreadable", None, why, where))
 
-    def finish(self, archive_size: int = 0) -> ArchiveReport:
-        """The result.
+    def part(self, archive_size: int = 0, *, is_last: bool = True) -> Part:
+        """What was found, to be joined with what was found elsewhere in the log.
 
         Args:
             archive_size: how many events the archive has by its names, where not all were read.
+            is_last: whether no other stretch follows, so that a checkpoint beyond it is missed.
         """
         log = self._log or LogVerifier(self._signers.origin)
-        if self._log is not None:
-            self._check_ends(log, max(archive_size, log.size))
+        if self._log is not None and is_last:
+            self._check_beyond(log.size, max(archive_size, log.size))
+        self._check_before()
         bad = self._bad + [
             (max((size for size in self._vouched if size < end), default=self._start), where)
             for end, where in self._unsigned
         ]
-        seq, where = min(bad, default=(None, None))
-        return ArchiveReport(
-            report=Report(tuple(self._findings)),
-            first_seq=self._start,
-            size=max(log.size, self._start),
-            root=tag(log.frontier.root()),
-            head=tag(log.head),
-            checkpoints=len(self._vouched),
-            first_bad_seq=seq,
-            first_bad_file=where,
+        begin = None
+        if self._log is not None:
+            frontier, head = self._base or (Frontier(), LogVerifier(self._signers.origin).head)
+            begin = Tree(self._start, head, frontier.hashes)
+        return Part(
+            start=self._start,
+            begin=begin,
+            end=Tree(log.size, log.head, log.frontier.hashes),
+            stopped=self._stopped,
+            findings=tuple(self._findings),
+            notices=tuple(self._notices),
+            bad=tuple(bad),
+            vouched=max(self._vouched, default=0),
+            checkpoints=self._agreed,
+            checkpoints_at_start=self._agreed_at_start,
+            ends=tuple(self._ends),
+            note=self._note if self._vouched and self._vouched[-1] == log.size else None,
+            ids=bytes(log.ids),
         )
 
-    def _check_ends(self, log: LogVerifier, archive_size: int) -> None:
-        if not self._stopped:
-            for signed in self._checkpoints:
-                if signed.size > log.size:
-                    self._check_beyond(signed, log.size, archive_size)
-        for signed in self._checkpoints:
-            if signed.remembered and signed.size < self._start:
-                message = "The remembered checkpoint lies before what was read."
-                self._findings.append(
-                    Finding("checkpoint_not_reached", None, message, signed.where)
-                )
-        if self._stopped or any(finding.ok is False for finding in self._findings):
-            return
-        vouched = max(self._vouched, default=0)
-        if log.size == self._start:
-            self._findings.append(Finding("nothing_to_check", None, "There is nothing to check."))
-        elif vouched < log.size:
-            message = f"No signed checkpoint vouches for the events from {vouched} on."
-            self._findings.append(Finding("not_signed", None, message))
-        else:
-            message = f"{log.size - self._start} events hold, up to a signed checkpoint."
-            self._findings.append(Finding("log_verified", True, message))
+    def finish(self, archive_size: int = 0) -> ArchiveReport:
+        """The result, where this was the whole of it; ``archive_size`` as for `part`."""
+        return join(self._signers.origin, [self.part(archive_size)])
 
-    def _check_beyond(self, signed: _Signed, size: int, archive_size: int) -> None:
-        if signed.size > archive_size:
-            message = f"The checkpoint is of {signed.size} events; the log ends at {archive_size}."
-            self._fail("log_cut", message, archive_size, signed.where)
-        elif signed.remembered:
-            message = f"The remembered checkpoint is of {signed.size} events; {size} were read."
-            self._findings.append(Finding("checkpoint_not_reached", None, message, signed.where))
+    def _check_before(self) -> None:
+        for known in self._checkpoints:
+            if known.remembered and known.size < self._start:
+                self._not_reached(known, f"what was read begins at {self._start}")
+
+    def _check_beyond(self, size: int, archive_size: int) -> None:
+        beyond = [known for known in self._checkpoints if known.size > size]
+        for known in beyond if not self._stopped else []:
+            if known.size > archive_size:
+                what = "checkpoint is" if known.note is not None else "remembered state is"
+                message = f"The {what} of {known.size} events; the log ends at {archive_size}."
+                self._fail("log_cut", message, archive_size, known.where)
+            elif known.remembered:
+                self._not_reached(known, f"{size} were read")
+
+    def _not_reached(self, known: _Known, why: str) -> None:
+        if known.note is None:
+            message = f"The state is of {known.size} events; {why}: it was not compared."
+            self._notices.append(Finding("state_not_reached", None, message, known.where))
+        else:
+            message = f"The remembered checkpoint is of {known.size} events; {why}."
+            self._findings.append(Finding("checkpoint_not_reached", None, message, known.where))
+
+    def _know(self, known: _Known) -> None:
+        key = (known.size, known.root, known.head, known.note is None, known.remembered)
+        if key in self._known:
+            self._known[key].times += 1
+        else:
+            self._known[key] = known
 
     def _take_frontier(self, raw: bytes, checkpoint: checkpoints.Checkpoint) -> bool:
         try:
@@ -244,18 +288,23 @@ class ArchiveVerifier:
 
     def _compare(self) -> None:
         log = self._running()
-        root = log.frontier.root()
-        for signed in self._checkpoints[self._passed :]:
-            if signed.size > log.size:
+        here = []
+        for index in range(self._passed, len(self._checkpoints)):
+            if self._checkpoints[index].size > log.size:
                 break
-            if signed.size < log.size:
-                continue
-            if (signed.root, signed.head) == (root, log.head):
-                self._vouched.append(log.size)
-            else:
-                message = f"The log is not the one that was signed at {log.size} events."
+            if self._checkpoints[index].size == log.size:
+                here.append(self._checkpoints[index])
+        root = log.frontier.root() if here else b""
+        for known in here:
+            if (known.root, known.head) != (root, log.head):
+                what = "signed" if known.note is not None else "remembered"
+                message = f"The log is not the one that was {what} at {known.size} events."
                 finding = Finding("checkpoint_mismatch", False, message)
-                self._fail_checkpoint([finding], signed.where, signed.size)
+                self._fail_checkpoint([finding], known.where, known.size)
+            elif known.note is not None:
+                self._agreed += known.times
+                self._vouched.append(log.size)
+                self._note = known.note
 
     def _fail_checkpoint(self, findings: list[Finding], where: str, size: int | None) -> None:
         self._findings += [

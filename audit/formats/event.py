@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sealing import canonical
+from sealing import canonical, fastjson
 from sealing.digests import sha256
 from sealing.errors import Invalid
+from sealing.merkle import leaf_hash
 from sealing.times import parse_time
 
 OUTCOMES = ("success", "failure", "denied")
@@ -28,6 +29,7 @@ FIELDS = (
     "data",
     "redacted",
 )
+_NAMES = frozenset(FIELDS)
 GENESIS_PREFIX = b"strongroom/genesis/v1\n"
 # `,"hash":"sha256:` + 64 digits + `"}`
 HASH_SUFFIX_BYTES = 16 + 64 + 2
@@ -99,55 +101,34 @@ def build(
         "data": data,
         "redacted": [] if redacted is None else redacted,
     }
-    validate(event)
+    return encode(event)
+
+
+def encode(event: dict[str, Any]) -> bytes:
+    """The canonical bytes of an event that has all its fields, every one checked.
+
+    Raises:
+        EventRefused: a field is missing, unknown or not valid.
+    """
+    _check_fields(event)
     return _encoded(event)
 
 
 def validate(event: Any) -> None:
     """Checks every field except that the whole is JSON. Raises EventRefused."""
-    if not isinstance(event, dict):
-        raise EventRefused("An event is an object.")
-    for name in event.keys() - set(FIELDS):
-        raise EventRefused("Unknown field.", field=str(name)[:128])
-    for name in FIELDS:
-        if name not in event:
-            raise EventRefused("The field is missing.", field=name)
-    _matches(event["id"], _ID, "id", "a lower-case UUID (RFC 9562)")
-    _matches(event["type"], _TYPE, "type", "at most 128 of A-Z a-z 0-9 _ . -")
-    try:
-        parse_time(event["occurred_at"])
-    except Invalid as error:
-        raise EventRefused(error.message, field="occurred_at") from error
-    _check_actor(event["actor"])
-    _text(event["recorder"], "recorder", 256)
-    if event["client_id"] is not None:
-        _matches(event["client_id"], _CLIENT, "client_id", "at most 64 of A-Z a-z 0-9 _ . -")
-    if event["object"] is not None:
-        _exactly(event["object"], {"type", "id"}, "object")
-        _text(event["object"]["type"], "object.type", 64)
-        _text(event["object"]["id"], "object.id", 512)
-    if event["outcome"] not in OUTCOMES:
-        raise EventRefused(f"One of {', '.join(OUTCOMES)}.", field="outcome")
-    if event["request_id"] is not None:
-        _text(event["request_id"], "request_id", 128)
-    _check_source(event["source"])
-    redacted = event["redacted"]
-    if not isinstance(redacted, list) or not all(
-        isinstance(item, str) and item.startswith("/") for item in redacted
-    ):
-        raise EventRefused("A list of JSON pointers.", field="redacted")
+    _check_fields(event)
     _check_depth(event, MAX_DEPTH)
 
 
 def parse(raw: bytes) -> dict[str, Any]:
     """The event of canonical bytes, with every rule checked. Raises EventRefused."""
     try:
-        event = canonical.loads(raw, max_bytes=MAX_EVENT_BYTES, max_depth=MAX_DEPTH)
+        event = canonical.loads_canonical(raw, max_bytes=MAX_EVENT_BYTES, max_depth=MAX_DEPTH)
+    except canonical.NotCanonical as error:
+        raise EventRefused("The event is not canonical JSON.") from error
     except Invalid as error:
         raise EventRefused(error.message, field=error.field) from error
-    validate(event)
-    if _encoded(event) != raw:
-        raise EventRefused("The event is not canonical JSON.")
+    _check_fields(event)
     return dict(event)
 
 
@@ -158,14 +139,19 @@ def genesis_hash(origin: str) -> bytes:
 
 def line(seq: int, sealed_at: str, prev_hash: bytes, event: bytes) -> tuple[bytes, bytes]:
     """A log line without its newline, and its hash."""
-    head = b'{"v":1,"seq":%d,"sealed_at":"%b","prev_hash":"sha256:%b","event":%b' % (
+    head = leaf(seq, sealed_at, prev_hash, event)
+    digest = leaf_hash(head)
+    return b'%b,"hash":"sha256:%b"}' % (head, digest.hex().encode("ascii")), digest
+
+
+def leaf(seq: int, sealed_at: str, prev_hash: bytes, event: bytes) -> bytes:
+    """The part of a log line that is hashed: up to, not including, `,"hash":"`."""
+    return b'{"v":1,"seq":%d,"sealed_at":"%b","prev_hash":"sha256:%b","event":%b' % (
         seq,
         sealed_at.encode("ascii"),
         prev_hash.hex().encode("ascii"),
         event,
     )
-    digest = sha256(b"\x00" + head)
-    return b'%b,"hash":"sha256:%b"}' % (head, digest.hex().encode("ascii")), digest
 
 
 def leaf_part(raw: bytes) -> bytes:
@@ -200,21 +186,62 @@ def parse_line(raw: bytes, strict: bool = False) -> Line:
     )
 
 
-def _encoded(event: dict[str, Any]) -> bytes:
+def _check_fields(event: Any) -> None:
+    if not isinstance(event, dict):
+        raise EventRefused("An event is an object.")
+    if event.keys() != _NAMES:
+        _refuse_names(event)
+    _matches(event["id"], _ID, "id", "a lower-case UUID (RFC 9562)")
+    _matches(event["type"], _TYPE, "type", "at most 128 of A-Z a-z 0-9 _ . -")
     try:
-        raw = canonical.dumps(event)
-        text = raw.decode("utf-8")
+        parse_time(event["occurred_at"])
     except Invalid as error:
-        raise EventRefused(error.message, field="data") from error
+        raise EventRefused(error.message, field="occurred_at") from error
+    _check_actor(event["actor"])
+    _text(event["recorder"], "recorder", 256)
+    if event["client_id"] is not None:
+        _matches(event["client_id"], _CLIENT, "client_id", "at most 64 of A-Z a-z 0-9 _ . -")
+    if event["object"] is not None:
+        _check_object(event["object"])
+    if event["outcome"] not in OUTCOMES:
+        raise EventRefused(f"One of {', '.join(OUTCOMES)}.", field="outcome")
+    if event["request_id"] is not None:
+        _text(event["request_id"], "request_id", 128)
+    if event["source"] is not None:
+        _check_source(event["source"])
+    redacted = event["redacted"]
+    if redacted != [] and not (
+        isinstance(redacted, list)
+        and all(isinstance(item, str) and item.startswith("/") for item in redacted)
+    ):
+        raise EventRefused("A list of JSON pointers.", field="redacted")
+
+
+def _refuse_names(event: dict[str, Any]) -> None:
+    for name in event.keys() - _NAMES:
+        raise EventRefused("Unknown field.", field=str(name)[:128])
+    for name in FIELDS:
+        if name not in event:
+            raise EventRefused("The field is missing.", field=name)
+
+
+def _encoded(event: dict[str, Any]) -> bytes:
+    raw = fastjson.encode(event, MAX_DEPTH)
+    if raw is fastjson.UNDECIDED:
+        _check_depth(event, MAX_DEPTH)
+        try:
+            raw = canonical.dumps(event)
+        except Invalid as error:
+            raise EventRefused(error.message, field="data") from error
     if len(raw) > MAX_EVENT_BYTES:
         raise EventRefused(f"Larger than {MAX_EVENT_BYTES} bytes.", field="data")
-    if "\\u0000" in text:
+    if b"\\u0000" in raw:
         # An escaped backslash before `u0000` is text; the strict parser tells them apart.
         try:
             canonical.loads(raw, max_bytes=MAX_EVENT_BYTES, max_depth=MAX_DEPTH)
         except Invalid as error:
             raise EventRefused(error.message, field=error.field) from error
-    return raw
+    return bytes(raw)
 
 
 def _check_actor(actor: Any) -> None:
@@ -225,9 +252,14 @@ def _check_actor(actor: Any) -> None:
         _text(actor["person"], "actor.person", 256)
 
 
+def _check_object(value: Any) -> None:
+    if not isinstance(value, dict) or value.keys() != {"type", "id"}:
+        raise EventRefused("An object with id and type.", field="object")
+    _text(value["type"], "object.type", 64)
+    _text(value["id"], "object.id", 512)
+
+
 def _check_source(source: Any) -> None:
-    if source is None:
-        return
     if not isinstance(source, dict) or not source.keys() <= {"ip", "user_agent"}:
         raise EventRefused("An object with ip and user_agent, or null.", field="source")
     for name, value in source.items():
@@ -251,22 +283,20 @@ def _check_depth(value: Any, depth: int) -> None:
     raise EventRefused(f"Nested deeper than {depth}.", field="data")
 
 
-def _exactly(value: Any, names: set[str], field: str) -> None:
-    if not isinstance(value, dict) or value.keys() != names:
-        raise EventRefused(f"An object with {' and '.join(sorted(names))}.", field=field)
-
-
 def _text(value: Any, field: str, max_bytes: int) -> None:
     if not isinstance(value, str) or not value:
         raise EventRefused("Text that is not empty.", field=field)
-    try:
-        size = len(value.encode("utf-8"))
-    except UnicodeEncodeError as error:
-        raise EventRefused("Half a character.", field=field) from error
-    if size > max_bytes:
+    if len(value) > max_bytes or not (value.isascii() or _fits(value, field, max_bytes)):
         raise EventRefused(f"At most {max_bytes} bytes.", field=field)
     if "\x00" in value:
         raise EventRefused("The character U+0000.", field=field)
+
+
+def _fits(value: str, field: str, max_bytes: int) -> bool:
+    try:
+        return len(value.encode("utf-8")) <= max_bytes
+    except UnicodeEncodeError as error:
+        raise EventRefused("Half a character.", field=field) from error
 
 
 def _matches(value: Any, pattern: re.Pattern[str], field: str, expected: str) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sealing.results import Report, Verdict
+from audit.formats.state import State
+from sealing.results import Finding, Report, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEnd:
+    """A segment that holds: its name, the size of the log behind it, its newest event's time."""
+
+    where: str
+    size: int
+    sealed_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,11 @@ class ArchiveReport:
         checkpoints: how many signed checkpoints the log agrees with.
         first_bad_seq, first_bad_file: where trust ends; None if nothing failed. Where a checkpoint
             failed it is the first event that no good one before it vouches for.
+        segments: how many segments hold.
+        lock_mismatches: how many objects are not locked as they should be, where that was asked.
+        notices: what is worth knowing and does not change the verdict.
+        ends: the segments that hold, in order.
+        state: what to remember of the log; None unless it is valid up to there.
     """
 
     report: Report
@@ -30,6 +45,11 @@ class ArchiveReport:
     checkpoints: int
     first_bad_seq: int | None
     first_bad_file: str | None
+    segments: int = 0
+    lock_mismatches: int = 0
+    notices: tuple[Finding, ...] = ()
+    ends: tuple[SegmentEnd, ...] = ()
+    state: State | None = None
 
     @property
     def checked_events(self) -> int:
@@ -54,9 +74,12 @@ class ArchiveReport:
             "size": self.size,
             "root": self.root,
             "head": self.head,
+            "segments": self.segments,
             "checkpoints": self.checkpoints,
+            "lock_mismatches": self.lock_mismatches,
             "first_bad_seq": self.first_bad_seq,
             "first_bad_file": self.first_bad_file,
             "issues": [finding.as_dict() for finding in self.report.issues],
+            "notices": [finding.as_dict() for finding in self.notices],
             "message": self.message,
         }

@@ -13,6 +13,7 @@ from sealing.merkle import Frontier
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 CHECKPOINT_SUFFIX: Final = ".checkpoint"
 FRONTIER_SUFFIX: Final = ".frontier"
+TIMESTAMP_SUFFIX: Final = ".checkpoint.tsr"
 _STEM = re.compile(r"([0-9]{16})-([0-9]{16})\Z", re.ASCII)
 _DAY = re.compile(r"(?:.*/)?([0-9]{4})/([0-9]{2})/([0-9]{2})/[^/]*\Z", re.ASCII | re.DOTALL)
 

@@ -13,6 +13,22 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='JobState',
+            fields=[
+                ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('next_at', models.DateTimeField(verbose_name='due')),
+                ('last_started_at', models.DateTimeField(blank=True, null=True)),
+                ('last_finished_at', models.DateTimeField(blank=True, null=True)),
+                ('last_error', models.TextField(blank=True, default='')),
+                ('last_result', models.JSONField(default=dict)),
+                ('is_failing', models.BooleanField(default=False)),
+            ],
+            options={
+                'verbose_name': 'scheduled job',
+                'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
             name='ArchiverState',
             fields=[
                 ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),

@@ -21,7 +21,8 @@ class Segment(models.Model):
 
     The cut is stored before anything is written, so that a retry writes the same bytes; the
     receipt is what reading the object back showed. ``companions`` are the objects beside it, as
-    ``[{"name", "version_id", "sha256", "retain_until", "mode"}]``.
+    ``[{"name", "version_id", "sha256", "retain_until", "mode"}]``. A replay that put a lost object
+    back adds the new receipt there, under the segment's own name.
     """
 
     first_seq = models.BigIntegerField("first number", unique=True)
@@ -84,6 +85,14 @@ class Segment(models.Model):
 
     def __str__(self) -> str:
         return f"segment {self.first_seq} to {self.last_seq}"
+
+    @property
+    def kept_version(self) -> str | None:
+        """The version of its object that is kept: another one than first, if it was replayed."""
+        for companion in self.companions:
+            if companion["name"] == self.object_name:
+                return companion["version_id"] or None
+        return self.version_id or None
 
 
 class Timestamp(models.Model):

@@ -10,13 +10,15 @@ from audit.columns import Row
 from audit.formats import event as formats
 from audit.services import clock, loghead, tiles
 from audit.services.loghead import Head
+from sealing.merkle import leaf_hash
 from sealing.times import format_time
 
 _COPY = (
     "COPY audit_events (seq, id, created_at, prev_hash, hash, type, occurred_at, actor_id,"
     " recorder, client_id, object_type, object_id, outcome, event) FROM STDIN"
 )
-_BLOCK_ROWS = 500
+# Small enough that the server has a block to work on while the next one is made.
+_BLOCK_ROWS = 64
 # What COPY's text format reads as something else (PostgreSQL, COPY, "Text Format").
 _ESCAPES = str.maketrans(
     {
@@ -69,29 +71,30 @@ def _blocks(
     head: Head, sealed_at: str, rows: Iterable[Row], hashes: list[bytes]
 ) -> Iterator[bytes]:
     """COPY text of the rows; appends each event's hash to ``hashes`` as it goes by."""
-    before, seq = head.hash, head.size
+    before, before_hex, seq = head.hash, head.hash.hex(), head.size
     block: list[bytes] = []
     for row in rows:
-        _, digest = formats.line(seq, sealed_at, before, row.raw)
-        block.append(_copy_text(seq, sealed_at, before, digest, row))
+        digest = leaf_hash(formats.leaf(seq, sealed_at, before, row.raw))
+        digest_hex = digest.hex()
+        fields = (
+            f"{seq}\t{row.id}\t{sealed_at}\t\\\\x{before_hex}\t\\\\x{digest_hex}\t{row.type}"
+            f"\t{row.occurred_at}\t{_texts(row)}\t{row.outcome}\t"
+        )
+        # Canonical JSON has no raw control characters, so only backslashes need doubling.
+        block += (fields.encode("utf-8"), row.raw.replace(b"\\", b"\\\\"), b"\n")
         hashes.append(digest)
-        before, seq = digest, seq + 1
-        if len(block) == _BLOCK_ROWS:
+        before, before_hex, seq = digest, digest_hex, seq + 1
+        if len(block) == 3 * _BLOCK_ROWS:
             yield b"".join(block)
             block.clear()
     yield b"".join(block)
 
 
-def _copy_text(seq: int, sealed_at: str, before: bytes, digest: bytes, row: Row) -> bytes:
-    fields = (
-        f"{seq}\t{row.id}\t{sealed_at}\t\\\\x{before.hex()}\t\\\\x{digest.hex()}\t{row.type}"
-        f"\t{row.occurred_at}\t{_text(row.actor_id)}\t{_text(row.recorder)}"
-        f"\t{_text(row.client_id)}\t{_text(row.object_type)}\t{_text(row.object_id)}"
-        f"\t{row.outcome}\t"
-    )
-    # Canonical JSON has no raw control characters, so only backslashes need doubling.
-    return fields.encode("utf-8") + row.raw.replace(b"\\", b"\\\\") + b"\n"
-
-
-def _text(value: str | None) -> str:
-    return "\\N" if value is None else value.translate(_ESCAPES)
+def _texts(row: Row) -> str:
+    """Those columns of a row that may hold any text, for COPY."""
+    values = (row.actor_id, row.recorder, row.client_id, row.object_type, row.object_id)
+    # Escaping is slow, and needed only for a backslash or a character that does not print.
+    together = "".join(filter(None, values))
+    if together.isprintable() and "\\" not in together:
+        return "\t".join(["\\N" if value is None else value for value in values])
+    return "\t".join(["\\N" if v is None else v.translate(_ESCAPES) for v in values])

@@ -13,11 +13,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit import storage
 from audit.events import Actor, EventType
 from audit.formats import checkpoint as formats
 from audit.formats.event import genesis_hash
 from audit.models import AuditEvent, Checkpoint, KeyStatus, SigningKey
-from audit.services import keys, loghead, proofs, sealing, signer_state, trail
+from audit.services import anchors, keys, loghead, proofs, sealing, signer_state, trail
 from audit.services.loghead import Head
 from audit.services.signer_state import SignerState
 from sealing import merkle
@@ -95,6 +96,18 @@ def at_size(size: int) -> Checkpoint:
     return last if last.size == size else _sign_prefix(size, last)
 
 
+def check_extends(signed: formats.Checkpoint) -> None:
+    """Raises CheckpointRefused unless the log has what ``signed`` says as its beginning.
+
+    For a checkpoint that was kept outside the database; the refusal is recorded.
+    """
+    try:
+        _check_extends(loghead.current(), SignerState(signed.origin, signed.size, signed.root))
+    except IntegrityFailure as error:
+        _tell_refusal(error)
+        raise
+
+
 def _trustworthy() -> QuerySet[Checkpoint]:
     return Checkpoint.objects.exclude(key__status=KeyStatus.COMPROMISED)
 
@@ -118,14 +131,16 @@ def _wait_for_turn() -> None:
 
 
 def _sign_current() -> Checkpoint:
+    path = Path(settings.AUDIT_SIGNER_STATE)
     try:
+        # Asked before the signers' lock is taken; only where the nearer memory was lost.
+        archived = None if path.exists() else _archived()
         with transaction.atomic(durable=True):
             _queue_up()
             head = loghead.current()
             loghead.check_last_event(head)
-            path = Path(settings.AUDIT_SIGNER_STATE)
             remembered = signer_state.load(path)
-            for before in _signed_before(remembered):
+            for before in _signed_before(remembered, archived):
                 _check_extends(head, before)
             if remembered is None or remembered.size < head.size:
                 # On the disk before anybody can see the note: whatever crashes from here on, a
@@ -152,7 +167,14 @@ def _sign_prefix(size: int, last: Checkpoint) -> Checkpoint:
         raise
 
 
-def _signed_before(remembered: SignerState | None) -> Iterator[SignerState]:
+def _archived() -> SignerState | None:
+    anchor = anchors.newest(storage.archive_store())
+    return SignerState(anchor.origin, anchor.size, anchor.root) if anchor else None
+
+
+def _signed_before(
+    remembered: SignerState | None, archived: SignerState | None
+) -> Iterator[SignerState]:
     last = latest()
     if last is not None:
         signed = formats.parse(last.note.partition("\n\n")[0] + "\n")
@@ -161,6 +183,8 @@ def _signed_before(remembered: SignerState | None) -> Iterator[SignerState]:
             log.warning("signer state file is missing", path=str(settings.AUDIT_SIGNER_STATE))
     if remembered is not None:
         yield remembered
+    if archived is not None:
+        yield archived
 
 
 def _check_extends(head: Head, before: SignerState) -> None:

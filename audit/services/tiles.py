@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
 from sealing.errors import IntegrityFailure
-from sealing.merkle import HASH_BYTES, node_hash
+from sealing.merkle import HASH_BYTES
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -73,11 +74,15 @@ def extend(size: int, leaves: Sequence[bytes]) -> None:
 
 def subtree_root(hashes: bytes) -> bytes:
     """The root over a power of two of hashes that lie one after another."""
-    level = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-    while len(level) > 1:
-        pairs = zip(level[::2], level[1::2], strict=True)
-        level = [node_hash(left, right) for left, right in pairs]
-    return level[0]
+    sha256, width = hashlib.sha256, 2 * HASH_BYTES
+    while len(hashes) > HASH_BYTES:
+        hashes = b"".join(
+            [
+                sha256(b"\x01" + hashes[at : at + width]).digest()
+                for at in range(0, len(hashes), width)
+            ]
+        )
+    return hashes
 
 
 def _grow(level: int, start: int, added: Sequence[bytes]) -> dict[int, bytes]:
@@ -108,10 +113,11 @@ def _fetch(keys: Sequence[tuple[int, int]]) -> Tiles:
 
 
 def _store(tiles: Mapping[tuple[int, int], bytes]) -> None:
-    rows = [(level, index, hashes) for (level, index), hashes in tiles.items()]
+    levels, indexes = [level for level, _ in tiles], [index for _, index in tiles]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO audit_merkletile (level, index, hashes) VALUES (%s, %s, %s)"
+        cursor.execute(
+            "INSERT INTO audit_merkletile (level, index, hashes)"
+            " SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bytea[])"
             " ON CONFLICT (level, index) DO UPDATE SET hashes = EXCLUDED.hashes",
-            rows,
+            [levels, indexes, list(tiles.values())],
         )

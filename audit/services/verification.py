@@ -1,32 +1,19 @@
-"""Verifies the stored log: chain, tree, head, checkpoints, columns, and what guards them."""
+"""Verifies the stored log, or the events of some days, and keeps what that came to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from datetime import date
 
-from django.conf import settings
-from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit import selectors
-from audit.columns import MATCHES_SQL
-from audit.events import Actor, EventType
-from audit.formats import checkpoint as formats
-from audit.formats.log import LogVerifier
-from audit.models import AuditEvent, Checkpoint, VerificationRun
-from audit.services import keys, loghead, proofs, sealing, signer_state, trail
-from audit.services.loghead import Head
+from audit.events import Actor
+from audit.models import Storage, VerificationKind, VerificationRun
+from audit.services import days, keys, loghead, results, sealing
+from audit.services.log_checks import LogChecks, Progress
+from audit.services.results import Result
 from sealing.errors import IntegrityFailure, Invalid
-from sealing.keys import Signers
 from sealing.results import Finding, Report, Verdict
-from sealing.times import format_time
-
-GUARDS = ("audit_events_append_only", "audit_events_no_truncate")
-COLUMNS_CHECK = "audit_events_columns_match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +39,15 @@ class Verification:
 
 
 def verify_database(
-    *, actor: Actor, start_seq: int = 0, end_seq: int | None = None
+    *,
+    actor: Actor,
+    start_seq: int = 0,
+    end_seq: int | None = None,
+    start_day: date | None = None,
+    end_day: date | None = None,
+    kind: VerificationKind = VerificationKind.MANUAL,
+    progress: Progress | None = None,
+    archived: bool = False,
 ) -> Verification:
     """Verifies the stored log and records that it did.
 
@@ -60,208 +55,53 @@ def verify_database(
         actor: who wants to know.
         start_seq: the first event to look at. What lies before is taken as the tree tells it.
         end_seq: the event to stop before; None for the end of the log.
+        start_day, end_day: instead of numbers, the UTC days on which the events were sealed, both
+            inclusive. The events just before and after are verified too: times follow numbers, so
+            no event can leave the window by a forged time.
+        kind: why it is verified.
+        progress: is told how many events were looked at, and of how many.
+        archived: also put the result into the archive.
 
     Raises:
-        Invalid: the log has no such events.
+        Invalid: the log has no such events, or the days are no window.
     """
     started_at = timezone.now()
-    sealing_findings = _seal()
+    found = _seal()
     head = loghead.current()
-    end = head.size if end_seq is None else end_seq
-    if not 0 <= start_seq <= end <= head.size:
+    if start_day is not None or end_day is not None:
+        start, end = _range_of(start_day, end_day, head.size)
+    else:
+        start, end = start_seq, head.size if end_seq is None else end_seq
+    if not 0 <= start <= end <= head.size:
         raise Invalid(f"The log has the events from 0 up to, not including, {head.size}.")
-    pass_ = _Pass(head, start_seq, end, keys.signers())
-    pass_.findings += sealing_findings
-    pass_.run()
-    report = Report(tuple(pass_.findings))
-    run = _store(actor, started_at, pass_, report)
-    return Verification(report, pass_.checked, pass_.first_bad_seq, run)
+    checks = LogChecks(head, start, end, keys.signers(), progress)
+    checks.findings += found
+    checks.run()
+    report = Report(tuple(checks.findings))
+    run = results.keep(
+        Result(
+            actor=actor,
+            kind=kind,
+            storage=Storage.DATABASE,
+            started_at=started_at,
+            report=report,
+            start_seq=start,
+            end_seq=end,
+            checked_events=checks.checked,
+            first_bad_seq=checks.first_bad_seq,
+            start_day=start_day,
+            end_day=end_day,
+        ),
+        archived=archived,
+    )
+    return Verification(report, checks.checked, checks.first_bad_seq, run)
 
 
-class _Pass:
-    """One pass over the log; collects findings."""
-
-    def __init__(self, head: Head, start: int, end: int, signers: Signers) -> None:
-        self.findings: list[Finding] = []
-        self.first_bad_seq: int | None = None
-        self.start, self.end = start, end
-        self.checked = 0
-        self._head, self._signers = head, signers
-
-    def run(self) -> None:
-        """Makes every check."""
-        if self.start == self.end:
-            self.findings.append(
-                Finding("nothing_to_check", None, "There are no events to check yet.")
-            )
-        elif self._check_chain():
-            self._check_columns()
-        self._check_guards()
-        self._check_memory()
-
-    def _check_chain(self) -> bool:
-        verifier = self._verifier()
-        if verifier is None:
-            return False
-        lines = selectors.stored_lines(start_seq=self.start, end_seq=self.end)
-        marks = self._checkpoints()
-        holds = self._feed_until_marks(verifier, lines, marks)
-        self.checked = verifier.size - self.start
-        if verifier.fault is not None:
-            self._bad(verifier.fault.code, verifier.fault.message, verifier.fault.seq)
-            return False
-        if verifier.size != self.end:
-            self._bad("events_missing", f"The log ends before event {self.end}.", verifier.size)
-            return False
-        if not holds:
-            return False
-        self._good("chain", f"{self.checked} events are chained and give their hashes.")
-        return self._check_end(verifier)
-
-    def _verifier(self) -> LogVerifier | None:
-        if self.start == 0:
-            return LogVerifier(self._head.origin)
-        before = AuditEvent.objects.filter(seq=self.start - 1).first()
-        try:
-            frontier = proofs.frontier(self.start)
-        except IntegrityFailure as error:
-            self._bad(error.code, error.message)
-            return None
-        if before is None:
-            self._bad("events_missing", "The event before is not there.", self.start - 1)
-            return None
-        return LogVerifier(
-            self._head.origin,
-            start=frontier,
-            head=bytes(before.hash),
-            sealed_at=format_time(before.created_at),
-        )
-
-    def _feed_until_marks(
-        self, verifier: LogVerifier, lines: Iterator[bytes], marks: QuerySet[Checkpoint]
-    ) -> bool:
-        """Stops at the size of each checkpoint to compare it with the tree as it then is."""
-        count, holds = 0, True
-        for checkpoint in marks.iterator(chunk_size=500):
-            if checkpoint.size > verifier.size and not verifier.feed(
-                islice(lines, checkpoint.size - verifier.size)
-            ):
-                return False
-            if checkpoint.size != verifier.size:
-                return False
-            holds = self._check_checkpoint(checkpoint, verifier) and holds
-            count += 1
-        fed = verifier.feed(lines)
-        if holds and count:
-            self._good("checkpoints", f"{count} checkpoints are signed and fit the events.")
-        return fed and holds
-
-    def _checkpoints(self) -> QuerySet[Checkpoint]:
-        least = self.start if self.start == 0 else self.start + 1
-        return Checkpoint.objects.filter(size__gte=least, size__lte=self.end).order_by("size", "id")
-
-    def _check_checkpoint(self, stored: Checkpoint, verifier: LogVerifier) -> bool:
-        signed, findings = formats.open_note(stored.note.encode("utf-8"), self._signers)
-        where = f"checkpoint {stored.pk}"
-        faults = [finding for finding in findings if finding.ok is not True]
-        # A compromised key casts doubt on what it signed; that the events fit is told apart.
-        for fault in faults:
-            ok = None if fault.code == "key_compromised" else False
-            self.findings.append(Finding(fault.code, ok, fault.message, where))
-        if signed is None or any(fault.code != "key_compromised" for fault in faults):
-            return False
-        if (signed.size, signed.root, signed.head) != (
-            verifier.size,
-            verifier.frontier.root(),
-            verifier.head,
-        ):
-            message = f"The first {signed.size} events are not those that were signed."
-            self.findings.append(Finding("checkpoint_mismatch", False, message, where))
-            return False
-        return True
-
-    def _check_end(self, verifier: LogVerifier) -> bool:
-        if self.end != self._head.size:
-            return True
-        head = self._head
-        if (verifier.head, verifier.frontier.root()) != (head.hash, head.root):
-            self._bad("head_mismatch", "The head of the log is not that of its events.")
-            return False
-        try:
-            stored = proofs.root(head.size)
-        except IntegrityFailure as error:
-            self._bad(error.code, error.message)
-            return False
-        if stored != head.root:
-            self._bad("tree_mismatch", "The stored tree is not that of the events.")
-            return False
-        self._good("tree", "Head, stored tree and events agree.")
-        return True
-
-    def _check_columns(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT min(seq) FROM audit_events WHERE seq >= %s AND seq < %s"  # noqa: S608
-                f" AND NOT ({MATCHES_SQL})",
-                [self.start, self.end],
-            )
-            seq = cursor.fetchone()[0]
-        if seq is None:
-            self._good("columns", "The columns that people filter by say what the events say.")
-        else:
-            self._bad("columns_mismatch", "The columns do not say what the event says.", seq)
-
-    def _check_guards(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT tgname FROM pg_trigger WHERE tgrelid = 'audit_events'::regclass"
-                " AND tgenabled = 'A' AND tgname = ANY(%s)",
-                [list(GUARDS)],
-            )
-            found = {row[0] for row in cursor}
-            cursor.execute(
-                "SELECT conname FROM pg_constraint WHERE conrelid = 'audit_events'::regclass"
-                " AND conname = %s AND convalidated",
-                [COLUMNS_CHECK],
-            )
-            found |= {row[0] for row in cursor}
-        missing = sorted({*GUARDS, COLUMNS_CHECK} - found)
-        if missing:
-            self._bad("guards_missing", f"Removed or switched off: {', '.join(missing)}.")
-        else:
-            self._good("guards", "The triggers and the CHECK that guard the log are in force.")
-
-    def _check_memory(self) -> None:
-        """What the signer remembers outside the database is part of this log."""
-        try:
-            remembered = signer_state.load(settings.AUDIT_SIGNER_STATE)
-        except IntegrityFailure as error:
-            self._bad(error.code, error.message)
-            return
-        if remembered is None:
-            return
-        if remembered.origin != self._head.origin or remembered.size > self._head.size:
-            message = f"A tree of {remembered.size} events was signed; the log is not that long."
-            self._bad("signed_tree_lost", message)
-            return
-        try:
-            root = proofs.root(remembered.size)
-        except IntegrityFailure as error:
-            self._bad(error.code, error.message)
-            return
-        if root != remembered.root:
-            self._bad("signed_tree_differs", "The tree is not the one that was signed.")
-        else:
-            self._good("signer_state", "The tree extends what the signer remembers.")
-
-    def _good(self, code: str, message: str) -> None:
-        self.findings.append(Finding(code, True, message))
-
-    def _bad(self, code: str, message: str, seq: int | None = None) -> None:
-        if seq is not None and self.first_bad_seq is None:
-            self.first_bad_seq = seq
-        where = None if seq is None else f"event {seq}"
-        self.findings.append(Finding(code, False, message, where))
+def _range_of(start_day: date | None, end_day: date | None, size: int) -> tuple[int, int]:
+    first, after = days.numbers_of_days(start_day, end_day, size=size)
+    if first == after:
+        return first, after
+    return max(0, first - 1), min(size, after + 1)
 
 
 def _seal() -> list[Finding]:
@@ -270,34 +110,3 @@ def _seal() -> list[Finding]:
     except IntegrityFailure as error:
         return [Finding(error.code, False, error.message)]
     return []
-
-
-def _store(actor: Actor, started_at: datetime, done: _Pass, report: Report) -> VerificationRun:
-    issues = report.issues
-    message = issues[0].message if issues else f"{done.checked} events hold."
-    run = VerificationRun.objects.create(
-        started_at=started_at,
-        finished_at=timezone.now(),
-        actor_id=actor.id,
-        start_seq=done.start,
-        end_seq=done.end,
-        checked_events=done.checked,
-        verdict=report.verdict,
-        first_bad_seq=done.first_bad_seq,
-        message=message,
-        findings=[finding.as_dict() for finding in report.findings],
-    )
-    if trail.is_enabled():
-        trail.record_alone(
-            EventType.AUDIT_VERIFICATION_FINISHED,
-            actor=actor,
-            obj=("verification", str(run.pk)),
-            outcome="success" if report.verdict == Verdict.VALID else "failure",
-            data={
-                "verdict": str(report.verdict),
-                "start": done.start,
-                "end": done.end,
-                "first_bad_seq": done.first_bad_seq,
-            },
-        )
-    return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -45,10 +45,35 @@ class LockMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Until when an object can't be removed or changed. ``until`` is in UTC, a whole second."""
+    """Until when an object can't be removed or changed. ``until`` is in UTC, a whole second.
+
+    Raises:
+        ValueError: ``until`` has no zone or a fraction of a second: S3 keeps whole seconds, and a
+            lock that is read back must equal the one that was asked for.
+    """
 
     mode: LockMode
     until: datetime
+
+    def __post_init__(self) -> None:
+        if self.until.utcoffset() != timedelta() or self.until.microsecond:
+            raise ValueError("A lock ends at a whole second in UTC.")
+
+    def covers(self, other: Retention | None) -> bool:
+        """Whether this lock is at least as strong and as long as ``other``."""
+        return other is None or (
+            self.until >= other.until
+            and (self.mode is LockMode.COMPLIANCE or other.mode is LockMode.GOVERNANCE)
+        )
+
+    def with_at_least(self, other: Retention | None) -> Retention:
+        """The weakest lock that covers both this one and ``other``."""
+        if other is None or self.covers(other):
+            return self
+        strict = LockMode.COMPLIANCE in (self.mode, other.mode)
+        return Retention(
+            LockMode.COMPLIANCE if strict else LockMode.GOVERNANCE, max(self.until, other.until)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,30 @@ def check_object_name(name: str) -> None:
     check_name(name)
     if any(part.startswith(".") for part in name.split("/")):
         raise PathRefused("No part of an object's name begins with a dot.")
+
+
+def covers(held: Retention | None, wanted: Retention | None) -> bool:
+    """Whether a lock as ``held`` (None: no lock) is at least what is ``wanted``."""
+    return wanted is None or (held is not None and held.covers(wanted))
+
+
+def refuse_weaker(name: str, held: Retention | None, wanted: Retention) -> None:
+    """Raises RetentionShortened if ``wanted`` is in any way less than the lock that is held."""
+    if held is not None and not wanted.covers(held):
+        raise RetentionShortened(
+            f"{name} is locked in {held.mode} mode until {held.until:%Y-%m-%d %H:%M:%S} UTC;"
+            " a lock never gets shorter or weaker."
+        )
+
+
+def refuse_release(stored: Stored, now: datetime) -> None:
+    """Raises NotReleasable if the object is held, or locked beyond ``now``."""
+    if stored.legal_hold:
+        raise NotReleasable(f"{stored.name} is under a legal hold.")
+    if stored.retention is not None and stored.retention.until > now:
+        raise NotReleasable(
+            f"{stored.name} is locked until {stored.retention.until:%Y-%m-%d %H:%M:%S} UTC."
+        )
 
 
 class Store(Protocol):

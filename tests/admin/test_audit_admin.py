@@ -203,7 +203,7 @@ def test_checkpoints_are_shown_with_their_signature(world: World) -> None:
 def test_the_log_can_be_verified_from_the_desk(world: World) -> None:
     seal(3)
     desk = signed_in(world, "audrey")
-    assert "Verify the stored log" in text(desk.get(RUNS + "verify/"))
+    assert "Verify the newest events" in text(desk.get(RUNS + "verify/"))
     assert not VerificationRun.objects.exists()
     page = text(desk.post(RUNS + "verify/"))
     run = VerificationRun.objects.get()
@@ -216,7 +216,7 @@ def test_the_log_can_be_verified_from_the_desk(world: World) -> None:
 def test_of_a_long_log_the_newest_events_are_verified(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("audit.admin.log.VERIFY_EVENTS", 5)
+    monkeypatch.setattr("audit.admin.verifications.VERIFY_EVENTS", 5)
     seal(10)
     page = text(signed_in(world, "audrey").post(RUNS + "verify/"))
     run = VerificationRun.objects.get()

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from audit import verify
-from audit.formats import event
-from sealing.signers.local import LocalSigner
-from tests.cli.archives import (
-    LOG,
-    OTHER,
-    RANGES,
-    Archive,
-    answer,
-    drop_segment_whole,
-    edit,
-)
+from tests.cli.archives import LOG, OTHER, Archive, answer, edit
+from tests.cli.damages import DAMAGES, NAMES, Damage, heartbeat
 from tests.unit.audit_formats import logs
 
 
@@ -38,168 +27,44 @@ def test_an_archive_is_valid(archive: Archive, capsys: pytest.CaptureFixture[str
         "size": 12,
         "root": f"sha256:{LOG.frontier(12).root().hex()}",
         "head": f"sha256:{LOG.hashes[11].hex()}",
+        "segments": 4,
         "checkpoints": 4,
+        "lock_mismatches": 0,
         "first_bad_seq": None,
         "first_bad_file": None,
         "issues": [],
+        "notices": [],
         "message": "12 events hold, up to a signed checkpoint.",
     }
 
 
-def edit_lines(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
-    edit(path, lambda raw: b"".join(change(raw.splitlines(keepends=True))))
-
-
-def rewrite_tail(archive: Archive) -> None:
-    # Somebody with the database, but not the key, rewrites event 7 and all that follow.
-    log = logs.Log(lines=LOG.lines[:7], hashes=LOG.hashes[:7])
-    for number in range(7, 12):
-        log.add(logs.event_bytes(number, actor={"id": "user:mallory"}))
-    for path, (first, last) in zip(archive.segments, RANGES, strict=True):
-        path.write_bytes(b"".join(line + b"\n" for line in log.lines[first : last + 1]))
-
-
-def use_foreign_segment(archive: Archive) -> None:
-    other = logs.log_of(12, origin="example.org/other")
-    lines = b"".join(line + b"\n" for line in other.lines[6:10])
-    archive.segments[2].write_bytes(lines)
-
-
-def wrong_outer_keys(archive: Archive) -> None:
-    def change(lines: list[bytes]) -> list[bytes]:
-        leaf = event.leaf_part(lines[1][:-1].replace(b'"sealed_at"', b'"created_at"'))
-        digest = event.sha256(b"\x00" + leaf).hex().encode()
-        return [lines[0], b'%b,"hash":"sha256:%b"}\n' % (leaf, digest), *lines[2:]]
-
-    edit_lines(archive.segments[2], change)
-
-
-def drop_last_segment(archive: Archive) -> None:
-    archive.segments[3].unlink()
-
-
-def heartbeat(size: int, signer: LocalSigner | None = None) -> Callable[[Archive], None]:
-    def add(archive: Archive) -> None:
-        folder = archive.root / "audit" / "heartbeat" / "2026" / "03" / "02"
-        folder.mkdir(parents=True)
-        longer = logs.log_of(20)
-        (folder / "090000.000000.checkpoint").write_bytes(longer.checkpoint(size, signer))
-
-    return add
-
-
-def move(archive: Archive) -> None:
-    day = archive.root / "audit" / "2026" / "03" / "03"
-    day.mkdir()
-    for path in archive.segments[3].parent.glob(f"{archive.segments[3].stem}.*"):
-        path.rename(day / path.name)
-
-
-def rename_longer(archive: Archive) -> None:
-    path = archive.segments[3]
-    for found in path.parent.glob(f"{path.stem}.*"):
-        found.rename(found.with_name(found.name.replace("0011.", "0012.")))
-
-
-DAMAGES: list[tuple[str, Callable[[Archive], Any], int, str]] = [
-    (
-        "flipped byte",
-        lambda a: edit(a.segments[2], lambda raw: raw.replace(b'"number":7', b'"number":8')),
-        7,
-        ".jsonl",
-    ),
-    ("swapped lines", lambda a: edit_lines(a.segments[2], lambda x: [x[1], x[0], *x[2:]]), 6, ""),
-    ("dropped line", lambda a: edit_lines(a.segments[2], lambda x: [x[0], *x[2:]]), 7, ".jsonl"),
-    ("dropped last line", lambda a: edit_lines(a.segments[2], lambda x: x[:-1]), 9, ".jsonl"),
-    ("repeated line", lambda a: edit_lines(a.segments[2], lambda x: [x[0], *x]), 7, ".jsonl"),
-    ("repeated last line", lambda a: edit_lines(a.segments[3], lambda x: [*x, x[-1]]), 12, ""),
-    (
-        "inserted line",
-        lambda a: edit_lines(a.segments[2], lambda x: [x[0], b"{}\n", *x[1:]]),
-        7,
-        ".jsonl",
-    ),
-    ("missing newline", lambda a: edit(a.segments[3], lambda raw: raw[:-1]), 11, ".jsonl"),
-    ("empty segment", lambda a: a.segments[2].write_bytes(b""), 6, ".jsonl"),
-    ("one endless line", lambda a: a.segments[2].write_bytes(b"x" * (3 << 20)), 6, ".jsonl"),
-    ("wrong outer keys", wrong_outer_keys, 7, ".jsonl"),
-    ("rewritten tail", rewrite_tail, 6, ".checkpoint"),
-    ("another log's segment", use_foreign_segment, 6, ".jsonl"),
-    ("removed first segment", drop_segment_whole(0), 0, ".jsonl"),
-    ("removed segment", drop_segment_whole(1), 3, ".jsonl"),
-    ("removed segment, its checkpoint left", lambda a: a.segments[1].unlink(), 3, ""),
-    ("cut tail, its checkpoint left", drop_last_segment, 10, ".checkpoint"),
-    ("checkpoint beyond the log", heartbeat(13), 12, ".checkpoint"),
-    ("heartbeat by an unknown key", heartbeat(11, OTHER), 10, ".checkpoint"),
-    (
-        "checkpoint by an unknown key",
-        lambda a: a.segments[3].with_suffix(".checkpoint").write_bytes(LOG.checkpoint(12, OTHER)),
-        10,
-        ".checkpoint",
-    ),
-    (
-        "checkpoint of another size",
-        lambda a: a.segments[3].with_suffix(".checkpoint").write_bytes(LOG.checkpoint(11)),
-        10,
-        ".checkpoint",
-    ),
-    (
-        "checkpoint of another log",
-        lambda a: (
-            a.segments[3]
-            .with_suffix(".checkpoint")
-            .write_bytes(logs.log_of(12, origin="example.org/other").checkpoint(12))
-        ),
-        10,
-        ".checkpoint",
-    ),
-    (
-        "flipped bit in a checkpoint",
-        lambda a: edit(
-            a.segments[1].with_suffix(".checkpoint"),
-            lambda raw: raw.replace(b"T00:00:00", b"T00:00:01"),
-        ),
-        3,
-        ".checkpoint",
-    ),
-    (
-        "foreign frontier",
-        lambda a: shutil.copy(
-            a.segments[1].with_suffix(".frontier"), a.segments[2].with_suffix(".frontier")
-        ),
-        6,
-        ".frontier",
-    ),
-    (
-        "flipped character in a frontier",
-        lambda a: edit(a.segments[2].with_suffix(".frontier"), lambda raw: raw.swapcase()),
-        6,
-        ".frontier",
-    ),
-    ("segment in another day's folder", move, 10, ".jsonl"),
-    ("segment under another name", rename_longer, 10, ""),
-]
-
-
-@pytest.mark.parametrize(
-    ("damage", "seq", "suffix"), [case[1:] for case in DAMAGES], ids=[case[0] for case in DAMAGES]
-)
+@pytest.mark.parametrize("damage", DAMAGES, ids=NAMES)
 def test_damage_is_named(
-    archive: Archive,
-    capsys: pytest.CaptureFixture[str],
-    damage: Callable[[Archive], Any],
-    seq: int,
-    suffix: str,
+    archive: Archive, capsys: pytest.CaptureFixture[str], damage: Damage
 ) -> None:
-    damage(archive)
+    damage.do(archive)
     assert archive.run("--json") == 1
     found = answer(capsys)
     assert found["verdict"] == "INVALID"
-    assert found["first_bad_seq"] == seq
-    assert suffix in found["first_bad_file"]
+    assert found["first_bad_seq"] == damage.seq
+    assert damage.suffix in found["first_bad_file"]
+    assert damage.code in [issue["code"] for issue in found["issues"]]
     assert archive.run() == 1
     told = capsys.readouterr().out
-    assert f"INVALID: The first bad event is {seq}, in {found['first_bad_file']}." in told
+    assert f"INVALID: The first bad event is {damage.seq}, in {found['first_bad_file']}." in told
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=NAMES)
+def test_two_processes_find_the_same(
+    archive: Archive, capsys: pytest.CaptureFixture[str], damage: Damage
+) -> None:
+    damage.do(archive)
+    assert archive.run("--json") == 1
+    alone = answer(capsys)
+    assert archive.run("--json", "--jobs", "2") == 1
+    together = answer(capsys)
+    for name in ("verdict", "first_bad_seq", "first_bad_file", "message"):
+        assert together[name] == alone[name]
 
 
 def test_every_file_of_the_archive_matters(archive: Archive) -> None:

@@ -122,7 +122,7 @@ def test_a_cut_tail_is_noticed_by_what_is_remembered(
     assert archive.run("--json", *remembered(LOG.checkpoint(12))) == 1
     found = answer(capsys)
     assert found["first_bad_seq"] == 10
-    assert found["first_bad_file"].endswith("remembered.checkpoint")
+    assert found["first_bad_file"] == "the remembered checkpoint"
 
 
 def test_a_forked_log_is_noticed_by_what_is_remembered(

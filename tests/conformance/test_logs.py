@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from audit import verify
 from audit.formats import cloudtrail, event
 from audit.formats.log import LogVerifier
 from audit.formats.pbpk import PbpkVerifier
 from sealing import canonical
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_the_pbpk_profile(vectors: Path, tmp_path: Path) -> None:
@@ -23,6 +28,34 @@ def test_the_pbpk_profile(vectors: Path, tmp_path: Path) -> None:
     lines[20] = lines[20].replace(b'"eventType":"', b'"eventType":"x', 1)
     damaged.write_bytes(b"".join(lines))
     assert verify.main([str(damaged), "--profile", "pbpk"]) == 1
+
+
+def test_the_pbpk_profile_by_command_line(vectors: Path, tmp_path: Path) -> None:
+    def run() -> tuple[int, dict[str, Any]]:
+        command = [sys.executable, "-m", "audit.verify", str(tmp_path / "log"), "--json"]
+        done = subprocess.run(
+            [*command, "--profile", "pbpk"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    day = tmp_path / "log" / "2025" / "10" / "16.jsonl"
+    day.parent.mkdir(parents=True)
+    raw = (vectors / "peer_formats" / "pbpk_audit_2025-10-16.jsonl").read_bytes()
+    day.write_bytes(raw)
+    code, found = run()
+    assert (code, found["verdict"], found["checked_events"]) == (0, "VALID", 36)
+    lines = raw.splitlines(keepends=True)
+    for number in (0, 20, 35):
+        at = lines[number].index(b'"timestamp":"') + 16
+        changed = lines[number][:at] + bytes([lines[number][at] ^ 1]) + lines[number][at + 1 :]
+        day.write_bytes(b"".join([*lines[:number], changed, *lines[number + 1 :]]))
+        code, found = run()
+        assert (code, found["first_bad_seq"]) == (1, number)
+        assert found["first_bad_file"] == "2025/10/16.jsonl"
 
 
 def test_cloudtrail_records(vectors: Path) -> None:

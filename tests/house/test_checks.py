@@ -107,6 +107,8 @@ def production(tmp_path: Path, **changes: str | None) -> dict[str, str]:
         "AUDIT_ORIGIN": "strongroom.test/audit",
         "AUDIT_SIGNER_STATE": str(tmp_path / "signer-state.json"),
         "EVIDENCE_PACKAGE_DIR": str(tmp_path / "packages"),
+        "AUDIT_STORAGE_BACKEND": "s3",
+        "AUDIT_S3_BUCKET": "strongroom-audit",
     }
     env.update(changes)
     return {name: value for name, value in env.items() if value is not None}

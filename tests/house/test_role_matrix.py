@@ -6,44 +6,14 @@ that nothing is added without somebody deciding who may use it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.test import Client as Browser
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.factories import World
-
-# In this order everywhere below. `root` is a superuser without a grant, `ben` an officer of another
-# client, `svc` and `svc2` service accounts (of the client and of another) with API keys.
-PERSONAS = (
-    "anonymous",
-    "root",
-    "nobody",
-    "alice",
-    "olivia",
-    "audrey",
-    "omar",
-    "ben",
-    "svc-clinic-001",
-    "svc-clinic-002",
-)
-SERVICES = ("svc-clinic-001", "svc-clinic-002")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One request, and the status that each persona gets; a service never sees the admin."""
-
-    name: str
-    method: str
-    expected: tuple[int, ...]
-    body: Any = None
-    address: str = ""
+from tests.house.scene import PERSONAS, Row, Scene
 
 
 def row(name: str, method: str, expected: str, body: Any = None, address: str = "") -> Row:
@@ -76,6 +46,15 @@ API = [
         address="?from=1&to=1",
     ),
     row("audit-status", "GET", "401 403 403 200 200 200 200 200 200 200"),
+    row("audit-verify", "POST", "401 403 403 400 400 400 403 400 403 403", {}),
+    row(
+        "audit-verify",
+        "POST",
+        "401 403 403 200 200 200 403 200 403 403",
+        {"storage": "database"},
+    ),
+    row("audit-verification", "GET", "401 403 403 200 200 200 403 200 403 403"),
+    row("metrics", "GET", OPEN),
     row("evidence-export", "POST", "401 400 400 400 400 400 400 400 400 400", {}),
     row("evidence-export", "POST", "401 404 404 201 201 403 403 404 403 404", "EXPORT"),
     row("evidence-countersign", "POST", "401 404 404 403 403 403 403 404 403 404", "COUNTERSIGN"),
@@ -87,6 +66,9 @@ API = [
 
 # Pages need a session: services have none, so their two columns are left out.
 IN = "302 403 403 200 200 200 200 200"
+# What needs a grant for all clients; an empty form is refused to those who may.
+PLATFORM = "302 403 403 200 200 403 403 403"
+REFUSED_THERE = "302 403 403 400 400 403 403 403"
 ADMIN = [
     #                                              anon root nob. alic oliv audr omar ben
     row("admin:index", "GET", IN),
@@ -135,8 +117,42 @@ ADMIN = [
     row("admin:audit_checkpoint_change", "GET", IN),
     row("admin:audit_verificationrun_changelist", "GET", IN),
     row("admin:audit_verificationrun_change", "GET", IN),
-    row("admin:audit_verificationrun_verify", "GET", IN),
-    row("admin:audit_verificationrun_verify", "POST", IN, {}),
+    row("admin:audit_verificationrun_verify", "GET", "302 403 403 200 200 200 403 200"),
+    row("admin:audit_verificationrun_verify", "POST", "302 403 403 200 200 200 403 200", {}),
+    row("admin:audit_verificationrequest_changelist", "GET", IN),
+    row("admin:audit_verificationrequest_change", "GET", IN),
+    row("admin:audit_verificationrequest_progress", "GET", IN),
+    row("admin:audit_verificationrequest_new", "GET", "302 403 403 200 200 200 403 200"),
+    row("admin:audit_verificationrequest_new", "POST", "302 403 403 400 400 400 403 400", {}),
+    row("admin:audit_archiverstate_changelist", "GET", IN),
+    *(
+        entry
+        for what in ("archiver", "retention-sweep")
+        for entry in (
+            row(f"admin:audit_archiverstate_pause-{what}", "GET", PLATFORM),
+            row(f"admin:audit_archiverstate_pause-{what}", "POST", REFUSED_THERE, {}),
+            row(
+                f"admin:audit_archiverstate_resume-{what}",
+                "GET",
+                "302 403 403 409 409 403 403 403",
+            ),
+            row(f"admin:audit_archiverstate_resume-{what}", "POST", REFUSED_THERE, {}),
+        )
+    ),
+    row("admin:audit_segment_changelist", "GET", IN),
+    row("admin:audit_segment_change", "GET", IN),
+    row("admin:audit_dutyrecord_changelist", "GET", IN),
+    row("admin:audit_dutyrecord_change", "GET", IN),
+    row("admin:audit_dutyrecord_record", "GET", PLATFORM),
+    row("admin:audit_dutyrecord_record", "POST", REFUSED_THERE, {}),
+    row("admin:audit_legalhold_changelist", "GET", PLATFORM),
+    row("admin:audit_legalhold_change", "GET", PLATFORM),
+    row("admin:audit_legalhold_place", "GET", PLATFORM),
+    row("admin:audit_legalhold_place", "POST", REFUSED_THERE, {}),
+    row("admin:audit_legalhold_release", "GET", "302 403 403 200 200 404 404 404"),
+    row("admin:audit_legalhold_release", "POST", "302 403 403 400 400 404 404 404", {}),
+    row("admin:audit_custodyrecord_changelist", "GET", PLATFORM),
+    row("admin:audit_custodyrecord_change", "GET", PLATFORM),
     row("admin:audit_pendingevent_changelist", "GET", "302 403 403 200 200 403 403 403"),
     row("admin:audit_pendingevent_change", "GET", "302 403 403 200 200 403 403 403"),
     row("admin:audit_signingkey_changelist", "GET", "302 403 403 200 200 200 403 200"),
@@ -197,119 +213,6 @@ def addresses() -> Iterator[str]:
 def test_every_address_is_in_the_table() -> None:
     catch_all = "admin:(?P<url>.*)$"  # Django's own: adds a slash, or answers 404
     assert set(addresses()) - {catch_all} == {entry.name for entry in TABLE}
-
-
-class Scene:
-    """One package, event, key and so on of clinic-001, and how to address them."""
-
-    def __init__(self, world: World) -> None:
-        from audit.models import AuditEvent, Checkpoint, PendingEvent, VerificationRun
-        from audit.services import checkpoints, sealing, verification
-        from audit.services.ingest import ingest
-        from evidence.services.packages import export_package
-
-        self.world = world
-        world.key("oscar")
-        self.keys = {name: world.api_key(name) for name in SERVICES}
-        ingest(
-            actor=world.actor("svc-clinic-001"),
-            events=[
-                {
-                    "id": "01942f4c-0000-7000-8000-000000000001",
-                    "type": "backup.job.finished",
-                    "occurred_at": "2026-01-31T09:00:00.000000Z",
-                    "actor": {"id": "service:backup"},
-                    "outcome": "success",
-                }
-            ],
-        )
-        start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-        self.package = export_package(
-            actor=world.actor("olivia"),
-            client=world.client("clinic-001"),
-            period_start=start,
-            period_end=end,
-        )
-        verification.verify_database(actor=world.actor("alice"))
-        self.run = VerificationRun.objects.get()
-        self.event = AuditEvent.objects.get(client_id="clinic-001", type="backup.job.finished")
-        sealing.seal_pending()
-        checkpoints.issue()
-        self.checkpoint = Checkpoint.objects.order_by("-id")[0]
-        self.pending = PendingEvent.objects.create(event="not an event")
-
-    def address(self, entry: Row) -> str:
-        from access.models import ApiKey, Grant, TokenSession
-        from access.tokens import issue
-
-        user = self.world.user("audrey")
-        kind = entry.name.removeprefix("admin:").rsplit("_", 1)[0]
-        args: dict[str, Any] = {
-            "evidence_package": lambda: self.package.pk,
-            "access_client": lambda: "clinic-001",
-            "access_person": lambda: user.person_id,
-            "access_user": lambda: user.pk,
-            "access_grant": lambda: Grant.objects.get(user=user).pk,
-            "access_apikey": lambda: ApiKey.objects.get(user__username="svc-clinic-001").pk,
-            "access_tokensession": lambda: (
-                issue(self.world.user("oscar")) and TokenSession.objects.first().pk
-            ),
-            "audit_auditevent": lambda: self.event.pk,
-            "audit_checkpoint": lambda: self.checkpoint.pk,
-            "audit_verificationrun": lambda: self.run.pk,
-            "audit_pendingevent": lambda: self.pending.pk,
-            "audit_signingkey": lambda: self.world.key("oscar").pk,
-        }
-        api = {
-            "audit-event": [self.event.id],
-            "audit-proof": [self.event.id],
-            "evidence-package": [self.package.bundle_id],
-            "evidence-file": [self.package.bundle_id, f"{self.package.bundle_id}.zip"],
-            "account_confirm_email": ["key"],
-        }
-        listed = ("_changelist", "_new", "_export", "_new-person", "_new-service", "_create")
-        if entry.name.endswith(listed) or entry.name == "admin:audit_verificationrun_verify":
-            return reverse(entry.name)
-        if kind in args and entry.name.startswith("admin:"):
-            return reverse(entry.name, args=[args[kind]()])
-        return reverse(entry.name, args=api.get(entry.name, [])) + entry.address
-
-    def body(self, entry: Row, persona: str) -> Any:
-        if entry.body == "EXPORT":
-            return {
-                "client_id": "clinic-001",
-                "period_start": "2026-01-01T00:00:00Z",
-                "period_end": "2026-02-01T00:00:00Z",
-                "retention_policy": "hipaa_6y",
-                "vault_mode": "none",
-                "sign_bundle": True,
-            }
-        if entry.body == "COUNTERSIGN":
-            return {
-                "package_path": self.package.package_path,
-                "signer": persona,
-                "signing_key_id": self.world.key("oscar").key_id,
-                "password": self.world.password,
-            }
-        if entry.body == "VERIFY":
-            return {"package_path": self.package.package_path}
-        return entry.body
-
-    def status(self, entry: Row, persona: str) -> int:
-        browser = Browser()
-        headers = {}
-        if persona in SERVICES:
-            headers["Authorization"] = f"Bearer {self.keys[persona]}"
-        elif persona != "anonymous":
-            browser.force_login(self.world.user(persona))
-        address, body = self.address(entry), self.body(entry, persona)
-        if entry.method == "GET":
-            return browser.get(address, headers=headers).status_code
-        if entry.name in {item.name for item in API}:
-            return browser.post(
-                address, json.dumps(body), content_type="application/json", headers=headers
-            ).status_code
-        return browser.post(address, body, headers=headers).status_code
 
 
 @pytest.mark.parametrize("entry", TABLE, ids=lambda e: f"{e.name}-{e.method}-{e.body or ''}"[:70])

@@ -1,16 +1,14 @@
-"""Reading the outbox: the quick way agrees with the strict one about every text."""
+"""Reading the outbox: what was built can be read, and nothing else."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.services import reading
-from sealing import canonical
 from sealing.errors import Invalid
 from tests.services.audit.helpers import event_bytes
 
@@ -30,26 +28,6 @@ values = st.recursive(
 )
 
 
-@given(values, st.booleans(), st.booleans(), st.booleans())
-@example({"\ue000": 1, "\U00010000": 2}, False, False, True)
-@example(1.0, False, False, True)
-@example(-0.0, False, False, True)
-@example(1e21, False, False, True)
-@example("\u2028\x7f\x1f", False, False, True)
-def test_what_is_plainly_canonical_is_canonical(
-    value: Any, ascii_only: bool, spaced: bool, in_order: bool
-) -> None:
-    text = json.dumps(
-        value,
-        ensure_ascii=ascii_only,
-        separators=(", ", ": ") if spaced else (",", ":"),
-        sort_keys=in_order,
-    )
-    raw = text.encode("utf-8", "surrogatepass")
-    if reading._plainly(text, raw) is not None:
-        assert canonical.is_canonical(raw)
-
-
 @given(values)
 def test_whatever_is_built_can_be_read(data: Any) -> None:
     try:
@@ -63,11 +41,6 @@ def test_whatever_is_built_can_be_read(data: Any) -> None:
         "service:test",
         "clinic-001",
     )
-
-
-def test_ordinary_events_go_the_quick_way() -> None:
-    raw = event_bytes(data={"name": "Zoë", "n": 12, "digest": "0" * 64})
-    assert reading._plainly(raw.decode(), raw) is not None
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def tamper(committed_db: CommittedDatabase) -> Tamper:
             _switch(connection, "DISABLE")
             for statement in statements:
                 connection.execute(statement.encode())
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
             _switch(connection, "ENABLE ALWAYS")
 
     return execute

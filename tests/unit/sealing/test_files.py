@@ -1,11 +1,11 @@
-"""Durable files, safe names and stores."""
+"""Durable files and safe names."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from sealing import files
 from sealing.errors import NotFound, TooLarge
 from sealing.files import AlreadyExists, PathRefused
-from sealing.stores.base import Store, Stored
-from sealing.stores.local import LocalStore
-from sealing.stores.memory import MemoryStore
 
 OF_ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -200,55 +197,3 @@ def test_what_is_no_regular_file_is_not_read(folder: Path) -> None:
             files.read_regular(folder / name, 100)
     with pytest.raises(NotFound):
         files.read_regular(Path("/dev/zero"), 100)
-
-
-STORES: list[Callable[[Path], Store]] = [LocalStore, lambda _: MemoryStore()]
-
-
-@pytest.fixture(params=STORES, ids=["local", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    made: Store = request.param(tmp_path / "store")
-    return made
-
-
-def test_a_store_keeps_what_it_is_given(store: Store) -> None:
-    assert store.put_new("a/b", b"abc") == Stored("a/b", 3, OF_ABC)
-    assert store.read("a/b") == b"abc"
-    assert store.exists("a/b")
-    assert not store.exists("a/c")
-    assert not store.exists("a")
-
-
-def test_a_store_never_replaces(store: Store) -> None:
-    store.put_new("a", b"abc")
-    assert store.put_new("a", b"abc") == Stored("a", 3, OF_ABC)
-    with pytest.raises(AlreadyExists):
-        store.put_new("a", b"abd")
-    assert store.read("a") == b"abc"
-
-
-def test_a_store_lists_by_prefix_in_order(store: Store) -> None:
-    assert list(store.iterate("")) == []
-    for name in ("b", "a/2", "a/10", "ab"):
-        store.put_new(name, name.encode())
-    assert list(store.iterate("")) == ["a/10", "a/2", "ab", "b"]
-    assert list(store.iterate("a/")) == ["a/10", "a/2"]
-    assert list(store.iterate("c")) == []
-
-
-def test_a_store_says_what_it_does_not_have(store: Store) -> None:
-    with pytest.raises(NotFound):
-        store.read("absent")
-
-
-@pytest.mark.parametrize("name", ["", "/a", "../a", "a/../b", "a//b", "a\\b", "a\x00", ".a"])
-def test_a_store_refuses_unsafe_names(store: Store, name: str) -> None:
-    for act in (store.read, store.exists, lambda name: store.put_new(name, b"")):
-        with pytest.raises(PathRefused):
-            act(name)
-
-
-def test_a_local_store_lists_no_unfinished_files(tmp_path: Path) -> None:
-    (tmp_path / ".a.0123456789abcdef.tmp").write_bytes(b"")
-    LocalStore(tmp_path).put_new("a", b"")
-    assert list(LocalStore(tmp_path).iterate("")) == ["a"]

@@ -1,0 +1,1 @@
+"""Tests that need real servers beside the database (make test-real)."""
