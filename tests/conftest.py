@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +51,42 @@ def django_db_setup(template_database: str, django_db_blocker: DjangoDbBlocker) 
         databases.drop(name)
 
 
+@pytest.fixture(scope="session")
+def world_database(
+    template_database: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """The name of a template that holds the world, made once and copied for each test."""
+    name = f"world_{uuid.uuid4().hex[:12]}"
+    before = connections["default"].settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        connections.close_all()
+        databases.create(name, template=template_database)
+        databases.point_at(name)
+        from tests.factories import prepare_world
+
+        prepare_world()
+        connections.close_all()
+        databases.point_at(before)
+    yield name
+    databases.drop(name)
+
+
 @pytest.fixture
 def committed_db(
-    template_database: str, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+    request: pytest.FixtureRequest,
+    template_database: str,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[databases.CommittedDatabase]:
     """A database of this test's own in which commits are real: for threads and processes."""
     name = f"committed_{uuid.uuid4().hex[:12]}"
     before = connections["default"].settings_dict["NAME"]
+    template = template_database
+    if "committed_world" in request.fixturenames:
+        template = request.getfixturevalue("world_database")
     with django_db_blocker.unblock():
         connections.close_all()
-        urls = databases.create(name, template=template_database)
+        urls = databases.create(name, template=template)
         databases.point_at(name)
         try:
             yield databases.CommittedDatabase(urls)
@@ -80,6 +107,14 @@ def own_folders(settings: Any, tmp_path: Path) -> None:
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints are signed as soon as they are asked for (one test has the interval back)."""
+    from audit.services import checkpoints
+
+    monkeypatch.setattr(checkpoints, "MIN_INTERVAL", timedelta())
+
+
 @pytest.fixture
 def world(db: None) -> World:
     """People, clients and keys (see tests/factories.py), in a test that rolls back."""
@@ -89,7 +124,4 @@ def world(db: None) -> World:
 @pytest.fixture
 def committed_world(committed_db: databases.CommittedDatabase) -> World:
     """The same people, clients and keys in a database in which commits are real."""
-    from tests.factories import prepare_world
-
-    prepare_world()
     return World.load()

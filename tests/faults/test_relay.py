@@ -68,6 +68,7 @@ def next_seq() -> int:
     return state.next_seq if state else 0
 
 
+@pytest.mark.real
 @pytest.mark.xdist_group("faults")
 def test_every_event_arrives_in_order_and_the_chain_holds(
     committed_world: World, committed_db: CommittedDatabase, settings: Any, tmp_path: Path

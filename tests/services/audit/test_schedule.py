@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from audit import schedule
 from audit.events import Actor
-from audit.models import JobState, Segment
+from audit.models import JobState, PendingEvent, Segment
 from audit.schedule import Job, run_due, run_job
 from audit.services import switches
 from sealing.errors import Unavailable
@@ -104,6 +104,20 @@ def test_every_job_of_the_trail_runs(committed_world: World, name: str) -> None:
     state = JobState.objects.get(pk=name)
     assert (state.is_failing, state.last_error) == (False, "")
     assert Segment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["audit_archive", "audit_heartbeat", "retention_sweep", "audit_verify"]
+)
+def test_a_read_only_installation_still_archives_and_verifies(
+    committed_world: World, settings: Any, name: str
+) -> None:
+    seal(3)
+    settings.AUDIT_ENABLED = False
+    run_job("audit_heartbeat", actor=ACTOR)
+    run_job(name, actor=ACTOR)
+    assert not JobState.objects.get(pk=name).is_failing
+    assert not PendingEvent.objects.exists()
 
 
 def test_the_command_runs_one_and_lists_them(

@@ -105,7 +105,8 @@ class TestRunning:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND classid = %s",
+                " WHERE locktype = 'advisory' AND classid = %s AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())",
                 [relay._RELAY_LOCK],
             )
             assert cursor.fetchone()[0] == 1
