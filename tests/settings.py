@@ -49,7 +49,9 @@ DATABASES["default"]["OPTIONS"].pop("pool")  # type: ignore[attr-defined]  # noq
 STORAGES["staticfiles"] = {  # noqa: F405
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
+# Found when asked for: or each client of a test would first list every static file.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
 STATIC_ROOT = _PROJECT / "access" / "static"
 # The cheapest parameters: what is tested is which password is accepted, not how slowly.
 PASSWORD_HASHERS = ["tests.hashers.QuickScryptHasher"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -183,7 +184,7 @@ def signer_for(purpose: str) -> Signer:
         return boxes.opened(key, None)
     if purpose not in ARTEFACTS:
         raise Invalid("The service signs checkpoints, packages and packets.", field="purpose")
-    signer = LocalSigner.from_pem(settings.SIGNING_PRIVATE_KEY)
+    signer = _configured(settings.SIGNING_PRIVATE_KEY)
     key = _active_service_key(purpose)
     if key is None or key.key_id != signer.key_id:
         raise KeyMissing(
@@ -191,6 +192,15 @@ def signer_for(purpose: str) -> Signer:
             " one, a restart of the worker every later one."
         )
     return signer
+
+
+@lru_cache(maxsize=1)
+def _configured(pem: str) -> LocalSigner:
+    """The configured key: reading an RSA key checks it, which takes longer than signing with it.
+
+    It is in memory as a setting anyway; people's keys are never kept.
+    """
+    return LocalSigner.from_pem(pem)
 
 
 def person_signer(key: SigningKey, password: str) -> Signer:
@@ -248,7 +258,7 @@ def _trusted(key: SigningKey) -> TrustedKey:
 
 
 def _register_artefact_key(actor: Actor) -> None:
-    signer = LocalSigner.from_pem(settings.SIGNING_PRIVATE_KEY)
+    signer = _configured(settings.SIGNING_PRIVATE_KEY)
     known = SigningKey.objects.filter(key_id=signer.key_id).first()
     if known is not None:
         if not known.is_active:
