@@ -6,6 +6,7 @@ oldest first and without a gap, never under a legal hold; S3 removes by the buck
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,13 +21,15 @@ from audit import storage
 from audit.events import Actor, EventType
 from audit.models import ArchiverState, Segment, SegmentStatus, Storage
 from audit.services import clock, holds, switches, trail
-from sealing.errors import NotFound
+from audit.services.objects import original
+from sealing.errors import Invalid, NotFound
 from sealing.stores.base import LockMode, Retention, RetentionShortened, Store, Stored, StoreDenied
 from sealing.times import format_time, parse_time
 
 # What lies in the archive beside the segments and is locked as they are.
 OTHER_PREFIXES = ("heartbeat/", "verifications/")
 MAX_NAMED = 50
+_TIMED = re.compile(r"[a-z]+/(\d{4})/(\d\d)/(\d\d)/(\d\d)(\d\d)(\d\d\.\d{6})\.", re.ASCII)
 _ACTOR = Actor.system("retention-sweep")
 log = structlog.get_logger(__name__)
 
@@ -125,16 +128,29 @@ def _check_segment(store: Store, segment: Segment, found: Sweep) -> None:
 
 
 def _check_object(store: Store, name: str, found: Sweep) -> None:
-    """Of what is no segment, the time of its content is the time when it was stored."""
+    """What is no segment is locked by the time in its name, as verifiers judge it.
+
+    Never by the time that the store tells, which some renew when a lock changes. Of other names
+    than ours nothing was promised; verification tells of them.
+    """
+    moment = _time_of(name)
+    if moment is None:
+        return
+    wanted = storage.retention_for(moment, now=moment)
     try:
-        kept = store.stat(name)
+        version_id = original(store, name)
     except NotFound:
         return  # removed between the listing and now, by whoever may
-    stored_at = kept.stored_at or clock.database_clock()
-    wanted = storage.retention_for(stored_at, now=stored_at)
-    # A second of grace: the store's clock says when it arrived, ours said when it was locked.
-    slack = Retention(wanted.mode, wanted.until.replace(second=0))
-    _extended(store, name, kept.version_id, slack, found)
+    _extended(store, name, version_id, wanted, found)
+
+
+def _time_of(name: str) -> datetime | None:
+    """The time in a name; None if there is none, since anybody with the right may add a name."""
+    match = _TIMED.match(name)
+    try:
+        return parse_time("{}-{}-{}T{}:{}:{}Z".format(*match.groups())) if match else None
+    except Invalid:
+        return None
 
 
 def _extended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit import storage
-from audit.models import ArchiverState, AuditEvent, LegalHold, Segment
+from audit.models import ArchiverState, AuditEvent, Checkpoint, LegalHold, Segment
 from audit.services import clock, cutting, holds, keys, retention, sealing, switches
 from audit.services.archiving import archive_pending, heartbeat
 from audit.services.retention import sweep
@@ -70,6 +71,36 @@ def test_locks_grow_with_the_policy_and_never_shrink(archived: World, settings: 
     settings.AUDIT_S3_OBJECT_LOCK_DAYS -= 100
     assert sweep().extended == 0
     assert Segment.objects.filter(retain_until__in=list(before.values())).count() == 0
+
+
+def test_a_heartbeat_is_locked_by_the_time_in_its_name(
+    archived: World, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the verifier judges it; RADOS renews the time that it tells when a lock changes."""
+    settings.AUDIT_S3_OBJECT_LOCK_DAYS += 100
+    describe = LocalStore.stat
+    monkeypatch.setattr(
+        LocalStore,
+        "stat",
+        lambda self, name, *, version_id=None: replace(
+            describe(self, name, version_id=version_id), stored_at=datetime(2031, 1, 1, tzinfo=UTC)
+        ),
+    )
+    sweep()
+    store = storage.archive_store()
+    (name,) = store.iterate("heartbeat/")
+    signed = Checkpoint.objects.values_list("signed_at", flat=True)
+    (signed_at,) = [moment for moment in signed if f"{moment:%H%M%S.%f}" in name]
+    assert store.stat(name).retention == storage.retention_for(signed_at, now=signed_at)
+    assert sweep().extended == 0
+
+
+def test_a_name_that_is_no_time_stops_nothing(archived: World, settings: Any) -> None:
+    folder = settings.AUDIT_STORAGE_PATH / "heartbeat/2026/13/40"
+    folder.mkdir(parents=True)
+    (folder / "996199.000000.checkpoint").write_bytes(b"")
+    (settings.AUDIT_STORAGE_PATH / "heartbeat" / "stray").write_bytes(b"")
+    assert sweep().short == []
 
 
 def test_a_short_or_missing_object_is_told(archived: World, settings: Any) -> None:
