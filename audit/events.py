@@ -32,6 +32,7 @@ class EventType(StrEnum):
     ACCESS_LOGIN_SUCCEEDED = "access.login.succeeded"
     ACCESS_LOGOUT = "access.logout"
     ACCESS_PASSWORD_CHANGED = "access.password.changed"  # noqa: S105
+    ACCESS_PEOPLE_MERGED = "access.people.merged"
     ACCESS_TOKEN_ISSUED = "access.token.issued"  # noqa: S105
     ACCESS_TOKEN_REVOKED = "access.token.revoked"  # noqa: S105
     ACCESS_USER_CREATED = "access.user.created"
@@ -62,11 +63,31 @@ class EventType(StrEnum):
     AUDIT_TIMESTAMPS_FAILED = "audit.timestamps.failed"
     AUDIT_TIMESTAMPS_RECOVERED = "audit.timestamps.recovered"
     AUDIT_VERIFICATION_FINISHED = "audit.verification.finished"
+    EVIDENCE_KEY_REWRAPPED = "evidence.key.rewrapped"
     EVIDENCE_PACKAGE_COUNTERSIGNED = "evidence.package.countersigned"
     EVIDENCE_PACKAGE_COUNTERSIGN_REFUSED = "evidence.package.countersign_refused"
     EVIDENCE_PACKAGE_DOWNLOADED = "evidence.package.downloaded"
     EVIDENCE_PACKAGE_EXPORTED = "evidence.package.exported"
     EVIDENCE_PACKAGE_EXPORT_FAILED = "evidence.package.export_failed"
+    EVIDENCE_PACKAGE_LOCK_CHANGED = "evidence.package.lock_changed"
+    EVIDENCE_PACKAGE_STAMPED = "evidence.package.stamped"
+    EVIDENCE_SECRET_ROTATED = "evidence.secret.rotated"  # noqa: S105
+    EVIDENCE_VAULT_AUDITED = "evidence.vault.audited"
+    EVIDENCE_VAULT_DIFFERS = "evidence.vault.differs"
+    OPS_APPROVAL_APPROVED = "ops.approval.approved"
+    OPS_APPROVAL_EXPIRED = "ops.approval.expired"
+    OPS_APPROVAL_REFUSED = "ops.approval.refused"
+    OPS_APPROVAL_REJECTED = "ops.approval.rejected"
+    OPS_APPROVAL_REQUESTED = "ops.approval.requested"
+    OPS_APPROVAL_USED = "ops.approval.used"
+    OPS_APPROVAL_VOIDED = "ops.approval.voided"
+    OPS_APPROVAL_WITHDRAWN = "ops.approval.withdrawn"
+    OPS_JOB_CREATED = "ops.job.created"
+    OPS_JOB_DISABLED = "ops.job.disabled"
+    OPS_JOB_ENABLED = "ops.job.enabled"
+    OPS_RUN_FAILED = "ops.run.failed"
+    OPS_RUN_REQUESTED = "ops.run.requested"
+    OPS_RUN_SUCCEEDED = "ops.run.succeeded"
 
 
 # The first words of types that only Strongroom may record: of every type above, and of the rooms.

@@ -38,6 +38,14 @@ try:
     KEY_ENCRYPTION_KEY = base64.b64decode(_secrets["KEY_ENCRYPTION_KEY"], validate=True)
 except binascii.Error:
     KEY_ENCRYPTION_KEY = b""
+# Key-encryption keys of before, newest first: they open what they closed and close nothing new.
+try:
+    KEY_ENCRYPTION_KEYS_FORMER = tuple(
+        base64.b64decode(item, validate=True)
+        for item in env.list("KEY_ENCRYPTION_KEYS_FORMER", default=[])
+    )
+except binascii.Error:
+    KEY_ENCRYPTION_KEYS_FORMER = (b"",)
 COMPLIANCE_EVIDENCE_SIGNING_SECRET: bytes = env.str(
     "COMPLIANCE_EVIDENCE_SIGNING_SECRET", default=""
 ).encode()
@@ -105,6 +113,45 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 EVIDENCE_PACKAGE_DIR = Path(
     env.str("EVIDENCE_PACKAGE_DIR", default=str(DATA_DIR / "packages") if DEBUG else "")
 )
+COMPLIANCE_EVIDENCE_VAULT_DIR: str = env.str(
+    "COMPLIANCE_EVIDENCE_VAULT_DIR", default=str(DATA_DIR / "vault") if DEBUG else ""
+)
+EVIDENCE_VAULT_S3_BUCKET: str = env.str("EVIDENCE_VAULT_S3_BUCKET", default="")
+# Which key service wraps the vault's data keys: none (nothing is encrypted), local, aws_kms,
+# external_kms or pkcs11.
+EVIDENCE_VAULT_ENCRYPTION: str = env.str("EVIDENCE_VAULT_ENCRYPTION", default="none")
+EVIDENCE_VAULT_KMS_KEY_ID: str = env.str("EVIDENCE_VAULT_KMS_KEY_ID", default="")
+EVIDENCE_PKCS11_MODULE: str = env.str("EVIDENCE_PKCS11_MODULE", default="")
+EVIDENCE_PKCS11_TOKEN: str = env.str("EVIDENCE_PKCS11_TOKEN", default="")
+EVIDENCE_PKCS11_PIN: str = env.str("EVIDENCE_PKCS11_PIN", default="")
+COMPLIANCE_EVIDENCE_EXTERNAL_WORM_ENDPOINT: str = env.str(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_WORM_ENDPOINT", default=""
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_WORM_UPLOAD: bool = env.bool(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_WORM_UPLOAD", default=False
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_KMS_WRAP_ENDPOINT: str = env.str(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_KMS_WRAP_ENDPOINT", default=""
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_KMS_UNWRAP_ENDPOINT: str = env.str(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_KMS_UNWRAP_ENDPOINT", default=""
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_AUTH_TOKEN: str = env.str(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_AUTH_TOKEN", default=""
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_TIMEOUT_SECONDS: int = env.int(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_TIMEOUT_SECONDS", default=10
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_REQUIRE_SUCCESS: bool = env.bool(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_REQUIRE_SUCCESS", default=False
+)
+# Networks, apart from public addresses, in which an endpoint may lie (CIDR, comma-separated).
+COMPLIANCE_EVIDENCE_EXTERNAL_ALLOWED_NETWORKS: list[str] = env.list(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_ALLOWED_NETWORKS", default=[]
+)
+COMPLIANCE_EVIDENCE_EXTERNAL_CA_FILE: str = env.str(
+    "COMPLIANCE_EVIDENCE_EXTERNAL_CA_FILE", default=""
+)
 JWT_ISSUER: str = env.str("JWT_ISSUER", default="strongroom")
 OIDC_ISSUER: str = env.str("OIDC_ISSUER", default="")
 OIDC_AUDIENCE: str = env.str("OIDC_AUDIENCE", default="")
@@ -145,6 +192,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_q",
 ]
 
 MIDDLEWARE = [
@@ -193,6 +241,27 @@ STORAGES = {
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
+}
+
+# --- the queue --------------------------------------------------------------------------------
+# Delivery is at least once; what makes a run happen once is its own row (ops/models/job.py).
+# `retry` is far above `timeout`, since the lock of the queue starts when a task is fetched: a run
+# whose worker died is found by its lease, not by the queue.
+Q_CLUSTER = {
+    "name": "strongroom",
+    "orm": "default",
+    "broker_class": "ops.queue.RunsOnly",
+    "workers": 4,
+    "queue_limit": 4,
+    "bulk": 1,
+    "poll": 0.5,
+    "timeout": 6 * 3600,
+    "retry": 24 * 3600,
+    "max_attempts": 3,
+    "catch_up": False,
+    "save_limit": -1,
+    "time_zone": "UTC",
+    "label": "Queue",
 }
 
 # --- transport and browser --------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from audit.formats.event import genesis_hash
 from sealing import notes
@@ -71,8 +72,15 @@ def sign(checkpoint: Checkpoint, signer: Signer) -> bytes:
     return notes.sign_note(checkpoint.text(), checkpoint.origin, signer).encode("utf-8")
 
 
-def open_note(raw: bytes, signers: Signers) -> tuple[Checkpoint | None, list[Finding]]:
+def open_note(
+    raw: bytes, signers: Signers, *, proven_at: datetime | None = None
+) -> tuple[Checkpoint | None, list[Finding]]:
     """Reads a signed checkpoint and verifies it.
+
+    Args:
+        raw: the note.
+        signers: whose checkpoints count.
+        proven_at: when the note is known to have existed; see `Signers.refusal`.
 
     Returns:
         The checkpoint if it can be read at all, and the findings; it counts only if none failed.
@@ -92,7 +100,10 @@ def open_note(raw: bytes, signers: Signers) -> tuple[Checkpoint | None, list[Fin
         message = "No key among the signers has signed the checkpoint."
         return checkpoint, [Finding("checkpoint_signature", False, message)]
     refusal = signers.refusal(
-        key.signer_kid, purpose="checkpoint", signed_at=parse_time(checkpoint.time)
+        key.signer_kid,
+        purpose="checkpoint",
+        signed_at=parse_time(checkpoint.time),
+        proven_at=proven_at,
     )
     if refusal is not None:
         return checkpoint, [refusal]

@@ -12,15 +12,14 @@ from access import policy
 from access.admin.forms import ActionForm, PasswordForm
 from access.models import Client
 from access.roles import Action
-from evidence.formats.contents import RetentionPolicy
 from evidence.formats.manifest import MAX_COUNTERSIGNATURES
 from evidence.services.countersigning import MEANING
 from evidence.services.downloads import file_names
 
 PLATFORM = ""
 _RETENTION = {
-    RetentionPolicy.HIPAA_6Y: "HIPAA, six years",
-    RetentionPolicy.REGULATORY_7Y: "Regulatory, seven years",
+    "hipaa_6y": "HIPAA, six years",
+    "regulatory_7y": "Regulatory, seven years",
 }
 
 
@@ -46,9 +45,7 @@ class ExportForm(ActionForm):
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="Up to the end of this day, UTC.",
     )
-    retention_policy = forms.ChoiceField(
-        choices=[(item.value, words) for item, words in _RETENTION.items()]
-    )
+    retention_policy = forms.ChoiceField(choices=list(_RETENTION.items()))
     required_countersignatures = forms.IntegerField(
         label="Countersignatures needed",
         min_value=0,

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from access.api.serializers import MomentField, StrictSerializer
-from evidence.formats.contents import RetentionPolicy, VaultMode
+from evidence.formats.contents import VaultMode
 from evidence.formats.manifest import MAX_COUNTERSIGNATURES
 from evidence.services.countersigning import MEANING
 
@@ -30,9 +30,7 @@ class ExportBody(StrictSerializer):
     signing_key_id = serializers.CharField(
         max_length=128, required=False, allow_null=True, default=None
     )
-    retention_policy = serializers.CharField(
-        max_length=32, required=False, default=RetentionPolicy.HIPAA_6Y.value
-    )
+    retention_policy = serializers.CharField(max_length=64, required=False, default="hipaa_6y")
     vault_mode = serializers.CharField(max_length=32, required=False, default=VaultMode.NONE.value)
     kms_key_id = serializers.CharField(
         max_length=512, required=False, allow_null=True, default=None

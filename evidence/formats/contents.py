@@ -28,17 +28,12 @@ MAX_CONTENT_BYTES: Final = 256 << 20
 LATE_AFTER_SECONDS: Final = 86_400
 
 
-class RetentionPolicy(StrEnum):
-    """How long a package has to be kept."""
-
-    HIPAA_6Y = "hipaa_6y"  # 45 CFR 164.316(b)(2)(i)
-    REGULATORY_7Y = "regulatory_7y"
-
-
 class VaultMode(StrEnum):
     """Where a package is locked away."""
 
     NONE = "none"
+    LOCAL = "local"  # a folder of this host: read-only, create-only files with lock records
+    S3 = "s3"  # a bucket with Object Lock in compliance mode
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _plan(
         period_end=request.period_end,
         event_types=None if request.event_types is None else list(request.event_types),
         package_prefix=request.package_prefix,
-        retention_policy=request.retention_policy,
+        retention_policy=request.retention_policy.name,
         vault_mode=request.vault_mode,
         kms_key_id=request.kms_key_id,
         note=request.note,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.models import SigningKey
-from evidence.formats.contents import RetentionPolicy, VaultMode
+from evidence.formats import retention
+from evidence.formats.contents import VaultMode
 from evidence.formats.manifest import MAX_COUNTERSIGNATURES
 from evidence.formats.names import make_bundle_id
 from evidence.services.errors import RequestRefused
@@ -28,7 +29,7 @@ class ExportRequest:
     event_types: tuple[str, ...] | None
     sign_bundle: bool
     package_prefix: str
-    retention_policy: RetentionPolicy
+    retention_policy: retention.Retention
     vault_mode: VaultMode
     kms_key_id: str
     required_countersignatures: int
@@ -64,10 +65,8 @@ def checked(
         event_types=_types(event_types),
         sign_bundle=sign_bundle,
         package_prefix=package_prefix,
-        retention_policy=RetentionPolicy(
-            _one_of(retention_policy, RetentionPolicy, "retention_policy")
-        ),
-        vault_mode=VaultMode(_one_of(vault_mode, VaultMode, "vault_mode")),
+        retention_policy=retention.parse(retention_policy),
+        vault_mode=_vault_mode(vault_mode),
         kms_key_id=text(kms_key_id or "", limit=512, field="kms_key_id"),
         required_countersignatures=_countersignatures(required_countersignatures, sign_bundle),
         note=text(note, limit=MAX_NOTE, field="note"),
@@ -126,11 +125,10 @@ def _types(given: Sequence[str] | None) -> tuple[str, ...] | None:
     return types
 
 
-def _one_of(value: str, choices: type[RetentionPolicy] | type[VaultMode], field: str) -> str:
-    known = [choice.value for choice in choices]
-    if value not in known:
-        raise RequestRefused(f"Possible here: {', '.join(known)}.", field=field)
-    return value
+def _vault_mode(value: str) -> VaultMode:
+    if value not in list(VaultMode):
+        raise RequestRefused(f"Possible here: {', '.join(VaultMode)}.", field="vault_mode")
+    return VaultMode(value)
 
 
 def _countersignatures(given: int | None, sign_bundle: bool) -> int:

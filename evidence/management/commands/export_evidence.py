@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.events import Actor
-from evidence.formats.contents import RetentionPolicy
 from evidence.models import Package
 from evidence.services import locating, packages
 from ops import password
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--end", metavar="RFC3339", help="events before this moment")
         parser.add_argument("--type", action="append", dest="event_types", metavar="TYPE")
         parser.add_argument("--prefix", default="evidence")
-        parser.add_argument("--retention-policy", default=RetentionPolicy.HIPAA_6Y.value)
+        parser.add_argument("--retention-policy", default="hipaa_6y")
         parser.add_argument("--countersignatures", type=int, metavar="N")
         parser.add_argument("--unsigned", action="store_true")
         parser.add_argument("--note", default="")

@@ -11,7 +11,8 @@ from django.db.models.functions import Now
 from access.models import Client, Person, User
 from audit.models import SigningKey
 from evidence.formats import names
-from evidence.formats.contents import RetentionPolicy, VaultMode
+from evidence.formats.contents import VaultMode
+from ops.models import Run
 
 
 class PackageStatus(models.TextChoices):
@@ -41,13 +42,20 @@ class Package(models.Model):
     period_end = models.DateTimeField("period up to")
     event_types = models.JSONField(null=True, blank=True)
     package_prefix = models.CharField(max_length=40)
-    retention_policy = models.CharField(
-        max_length=32, choices=[(item.value, item.value) for item in RetentionPolicy]
-    )
+    # The run that makes it; null for packages from before there were runs.
+    run = models.OneToOneField(Run, models.PROTECT, null=True, blank=True, related_name="package")
+    retention_policy = models.CharField(max_length=64)
+    # When the vault may let go of it at the earliest; null where it has no vault.
+    retain_until = models.DateTimeField(null=True, blank=True)
     vault_mode = models.CharField(
         max_length=16, choices=[(item.value, item.value) for item in VaultMode]
     )
     kms_key_id = models.CharField(max_length=512, blank=True)
+    external_worm = models.BooleanField("external archive asked for", default=False)
+    external_kms = models.BooleanField("external key service asked for", default=False)
+    external_require_success = models.BooleanField(
+        "external services have to succeed", default=False
+    )
     note = models.CharField(max_length=1000, blank=True)
     required_signatures = models.PositiveSmallIntegerField()
     required_countersignatures = models.PositiveSmallIntegerField()
@@ -69,6 +77,10 @@ class Package(models.Model):
     event_count = models.BigIntegerField("events", null=True)
     manifest_sha256 = models.CharField(max_length=71, blank=True)
     files = models.JSONField(default=list)
+    # ``OK``, ``FAILED: …``, ``SKIPPED`` or ``DISABLED``.
+    external_worm_status = models.CharField(max_length=400, blank=True, default="")
+    external_kms_status = models.CharField(max_length=400, blank=True, default="")
+    timestamp_status = models.CharField(max_length=400, blank=True, default="")
     completed_at = models.DateTimeField(null=True)
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.CharField(max_length=1000, blank=True)

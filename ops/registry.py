@@ -1,0 +1,135 @@
+"""The closed list of job types. Rooms to the left add theirs at start-up; then it is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from access.roles import Action
+from audit.events import Actor
+from ops.models import Run
+from sealing.errors import Invalid, NotFound
+
+
+class UnknownJobType(NotFound):
+    """There is no such type of job."""
+
+    code = "unknown_job_type"
+
+
+class RunContext(Protocol):
+    """What a job type's function is given (ops/services/execution.py makes it)."""
+
+    run: Run
+    actor: Actor
+
+    def progress(
+        self, done: int, total: int | None = None, *, unit: str = "", step: str = ""
+    ) -> None:
+        """Tells how far it is, at most once a second; also ensures that the run is still held."""
+
+    def ensure_held(self) -> None:
+        """Raises LeaseLost where another attempt may have taken over."""
+
+
+class MakeUp(Enum):
+    """What becomes of windows that passed while no worker ran."""
+
+    EACH = "each"  # each gets a run of its own, oldest first
+    LATEST = "latest"  # only the last one counts
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """What may be done as a job.
+
+    Attributes:
+        name: as the API gives it; never changes, since jobs and runs name it.
+        description: one line for people.
+        permission: what somebody who runs it by hand must be allowed, besides RUN_JOB. None:
+            RUN_JOB for the platform is enough.
+        validate: the payload as it will be stored, given what was sent and the client; raises
+            Invalid with ``field`` naming the member.
+        client_of: the client whose evidence it concerns, from a payload; None for the platform.
+        run: does it. Returns the summary that the API gives. Raises StrongroomError; a transient
+            one (`Unavailable`) is tried again, any other fails the run.
+        default_cron: of the built-in job, UTC; empty where it runs only when asked.
+        is_builtin: every installation has one job of this name.
+        may_register: further jobs of the type can be made.
+        timeout_seconds: how long one attempt may take.
+        max_attempts: how often it is tried.
+        make_up: see MakeUp.
+        is_recorded: whether runs that end well are recorded as events. What runs every minute
+            would feed the log for ever; its failures are recorded all the same, once per change.
+    """
+
+    name: str
+    description: str
+    run: Callable[[RunContext], dict[str, Any]]
+    validate: Callable[[Mapping[str, Any]], dict[str, Any]]
+    client_of: Callable[[Mapping[str, Any]], str | None]
+    permission: Action | None = None
+    default_cron: str = ""
+    is_builtin: bool = True
+    may_register: bool = False
+    timeout_seconds: int = 3600
+    max_attempts: int = 3
+    make_up: MakeUp = MakeUp.LATEST
+    is_recorded: bool = True
+
+
+_types: dict[str, JobType] = {}
+_is_frozen = False
+
+
+def register(job_type: JobType) -> None:
+    """Adds a type; called by each room's ``AppConfig.ready``.
+
+    Raises:
+        RuntimeError: two types have one name, or start-up is over.
+    """
+    if _is_frozen or job_type.name in _types:
+        raise RuntimeError(f"Job type {job_type.name} can't be registered any more, or again.")
+    _types[job_type.name] = job_type
+
+
+def freeze() -> None:
+    """Ends start-up (called by the leftmost room): from now on nothing can be added."""
+    global _is_frozen
+    _is_frozen = True
+
+
+def get(name: str) -> JobType:
+    """The type of that name.
+
+    Raises:
+        UnknownJobType: naming those that there are.
+    """
+    if name not in _types:
+        raise UnknownJobType(
+            f"There is no type {name}; there are {', '.join(sorted(_types))}.", field="job_type"
+        )
+    return _types[name]
+
+
+def all_types() -> tuple[JobType, ...]:
+    """Every type, by name."""
+    return tuple(_types[name] for name in sorted(_types))
+
+
+def no_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The `validate` of types that take none.
+
+    Raises:
+        Invalid: something was sent.
+    """
+    if payload:
+        raise Invalid("Jobs of this type take no payload.", field="payload")
+    return {}
+
+
+def platform(payload: Mapping[str, Any]) -> str | None:
+    """The `client_of` of types that concern the whole installation."""
+    return None
