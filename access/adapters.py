@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -37,9 +38,23 @@ class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
         return b64(secretbox.seal(_mfa_key(settings.KEY_ENCRYPTION_KEY), text.encode(), _PURPOSE))
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The secret in a box. Raises WrongKey after the key-encryption key was changed."""
-        key = _mfa_key(settings.KEY_ENCRYPTION_KEY)
-        return secretbox.open_(key, unb64(encrypted_text), _PURPOSE).decode()
+        """The secret in a box. Raises WrongKey where no key-encryption key at hand closed it."""
+        return opened(encrypted_text)[0]
+
+
+def opened(encrypted_text: str) -> tuple[str, bool]:
+    """The secret in a box, and whether the present key-encryption key closed it.
+
+    Raises:
+        WrongKey: neither it nor a former one did.
+    """
+    box = unb64(encrypted_text)
+    keys = (settings.KEY_ENCRYPTION_KEY, *settings.KEY_ENCRYPTION_KEYS_FORMER)
+    for kek in keys:
+        with contextlib.suppress(secretbox.WrongKey):
+            secret = secretbox.open_(_mfa_key(kek), box, _PURPOSE)
+            return secret.decode(), kek == settings.KEY_ENCRYPTION_KEY
+    raise secretbox.WrongKey("No key-encryption key at hand opens this secret.")
 
 
 @lru_cache(maxsize=4)

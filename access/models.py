@@ -17,10 +17,22 @@ REDACTABLE = ("/data/", "/source/", "/object/")
 
 
 class Person(models.Model):
-    """One human being, who may have several accounts. Two people means two of these."""
+    """One human being, who may have several accounts. Two people means two of these.
+
+    Where two were found to be one human, ``merged_into`` says so, once and for ever (triggers see
+    to it). Whoever counts people counts by ``access.policy.root_person``.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     display_name = models.CharField(max_length=200)
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+        verbose_name="is the same human as",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -6,10 +6,12 @@ Three questions are asked here. ``can`` and ``require`` are about one thing of o
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
 from access.models import Client, Grant, User
@@ -17,6 +19,15 @@ from access.roles import EXCLUSIVE, MATRIX, OWN_ONLY, Action, Role
 from sealing.errors import Forbidden, NotFound
 
 M = TypeVar("M", bound=Model)
+# Cycles can't occur: a trigger refuses them.
+_SAME_HUMAN = """
+    WITH RECURSIVE same (id) AS (
+        SELECT access_person_root(%s)
+        UNION
+        SELECT person.id FROM access_person person JOIN same ON person.merged_into_id = same.id
+    )
+    SELECT id FROM same
+"""
 
 
 class OutOfScope(NotFound):
@@ -111,12 +122,59 @@ def roles_of(user: Any) -> frozenset[Role]:
     return frozenset(role for role, _ in _grants(user))
 
 
-def roles_of_person(person_id: Any) -> frozenset[Role]:
-    """The roles that all accounts of a person hold together, inactive accounts too."""
+def root_person(person_id: Any) -> uuid.UUID | None:
+    """Who a person is found to be: the one that others were merged into, or himself.
+
+    Two people are two only if these differ.
+    """
+    if person_id is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT access_person_root(%s)", [str(person_id)])
+        found: uuid.UUID = cursor.fetchone()[0]
+    return found
+
+
+def people_of(person_id: Any) -> frozenset[uuid.UUID]:
+    """All persons that are found to be one human with this one, itself included."""
     if person_id is None:
         return frozenset()
-    names = Grant.objects.filter(user__person_id=person_id, revoked_at=None)
+    with connection.cursor() as cursor:
+        cursor.execute(_SAME_HUMAN, [str(person_id)])
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def roles_of_person(person_id: Any) -> frozenset[Role]:
+    """The roles that all accounts of a human hold together, inactive accounts too."""
+    if person_id is None:
+        return frozenset()
+    names = Grant.objects.filter(user__person_id__in=people_of(person_id), revoked_at=None)
     return frozenset(Role(name) for name in names.values_list("group__name", flat=True))
+
+
+def scope_of_person(person_id: Any, action: Action) -> Scope:
+    """For which clients all accounts of a human together may do ``action``."""
+    rows = Grant.objects.filter(user__person_id__in=people_of(person_id), revoked_at=None)
+    grants = rows.filter(group__name__in=MATRIX[action])
+    return _scope_of(
+        ((Role(name), client) for name, client in grants.values_list("group__name", "client_id")),
+        MATRIX[action],
+    )
+
+
+def people_who_may(action: Action, client: Client | str | None = None) -> frozenset[uuid.UUID]:
+    """The humans who may do ``action`` for a client by an active account, as root persons."""
+    wanted = Q(client=None) if client is None else Q(client=None) | Q(client_id=_id_of(client))
+    roles = MATRIX[action] - OWN_ONLY.get(action, frozenset())
+    persons = Grant.objects.filter(
+        wanted,
+        revoked_at=None,
+        group__name__in=roles,
+        user__is_active=True,
+        user__person__isnull=False,
+    ).values_list("user__person_id", flat=True)
+    found = (root_person(person_id) for person_id in set(persons))
+    return frozenset(person_id for person_id in found if person_id is not None)
 
 
 def roles_conflict(roles: Iterable[Role]) -> bool:

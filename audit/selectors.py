@@ -28,6 +28,7 @@ _STORED = """
            prev_hash, hash, event FROM audit_events
 """
 _FETCH_ROWS = 2_000
+_FIRST_ROWS, _FETCH_CHARACTERS = 16, 4 << 20
 
 
 class StoredLineInvalid(IntegrityFailure):
@@ -173,9 +174,14 @@ def _rows(condition: str, values: list[Any]) -> Iterator[tuple[int, str, bytes, 
     # The condition is one of those written above; what comes from outside is in the values.
     with connection.chunked_cursor() as cursor:
         cursor.execute(f"{_STORED} WHERE {condition} ORDER BY seq", values)
-        while rows := cursor.fetchmany(_FETCH_ROWS):
+        count = _FIRST_ROWS
+        while rows := cursor.fetchmany(count):
+            characters = 0
             for seq, sealed_at, prev_hash, stored_hash, text in rows:
+                characters += len(text)
                 yield seq, sealed_at, bytes(prev_hash), bytes(stored_hash), text
+            # Events have up to 256 KiB: as many as fit into a few MiB, going by those just read.
+            count = min(_FETCH_ROWS, max(1, _FETCH_CHARACTERS * len(rows) // max(1, characters)))
 
 
 def _checked_line(

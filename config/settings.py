@@ -113,14 +113,21 @@ METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 EVIDENCE_PACKAGE_DIR = Path(
     env.str("EVIDENCE_PACKAGE_DIR", default=str(DATA_DIR / "packages") if DEBUG else "")
 )
+# How many bytes may be sent to have them verified, by the API or on the public page.
+EVIDENCE_UPLOAD_MAX_BYTES: int = env.int("EVIDENCE_UPLOAD_MAX_BYTES", default=256 << 20)
 COMPLIANCE_EVIDENCE_VAULT_DIR: str = env.str(
     "COMPLIANCE_EVIDENCE_VAULT_DIR", default=str(DATA_DIR / "vault") if DEBUG else ""
 )
+# Whether files of the local vault also get the file system's immutable flag. What has it can be
+# removed by root alone, and by `chattr` first: a demonstration is easier to clear away without.
+EVIDENCE_VAULT_IMMUTABLE: bool = env.bool("EVIDENCE_VAULT_IMMUTABLE", default=not DEBUG)
 EVIDENCE_VAULT_S3_BUCKET: str = env.str("EVIDENCE_VAULT_S3_BUCKET", default="")
 # Which key service wraps the vault's data keys: none (nothing is encrypted), local, aws_kms,
 # external_kms or pkcs11.
 EVIDENCE_VAULT_ENCRYPTION: str = env.str("EVIDENCE_VAULT_ENCRYPTION", default="none")
 EVIDENCE_VAULT_KMS_KEY_ID: str = env.str("EVIDENCE_VAULT_KMS_KEY_ID", default="")
+# Further keys that an export may name.
+EVIDENCE_VAULT_KMS_KEY_IDS: list[str] = env.list("EVIDENCE_VAULT_KMS_KEY_IDS", default=[])
 EVIDENCE_PKCS11_MODULE: str = env.str("EVIDENCE_PKCS11_MODULE", default="")
 EVIDENCE_PKCS11_TOKEN: str = env.str("EVIDENCE_PKCS11_TOKEN", default="")
 EVIDENCE_PKCS11_PIN: str = env.str("EVIDENCE_PKCS11_PIN", default="")
@@ -170,7 +177,6 @@ TIME_ZONE = "UTC"
 SITE_ID = None
 
 INSTALLED_APPS = [
-    "config.apps.ConfigConfig",
     "evidence.apps.EvidenceConfig",
     "ops.apps.OpsConfig",
     "audit.apps.AuditConfig",
@@ -193,6 +199,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_q",
+    # Last, since it ends start-up: what the rooms registered is complete and frozen then.
+    "config.apps.ConfigConfig",
 ]
 
 MIDDLEWARE = [
@@ -356,6 +364,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "ops.models.RunStatus.values"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from access.admin.site import site
+from evidence.public import VerifyPage
+from ops.api import urls as ops_urls
 from ops.metrics import metrics
 
 
@@ -27,9 +29,12 @@ urlpatterns = [
     path("admin/", site.urls),
     path("api/token/", include("access.api.urls")),
     path("api/", include("audit.api.urls")),
+    path("api/", include(ops_urls.api_urlpatterns)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="docs"),
     path("compliance/evidence/", include("evidence.api.urls")),
+    path("ops/", include(ops_urls.ops_urlpatterns)),
+    path("verify/", VerifyPage.as_view(), name="verify"),
 ]
 
 handler500 = "access.admin.errors.server_error"

@@ -33,6 +33,7 @@ def main() -> int:
         client = Client(base_url)
         client.sign_in("olivia", people["accounts"]["olivia"]["password"])
         honest = checks.three_ways(client, files, expect_valid=True)
+        scheduled = register_job(Client(base_url), people)
         with checks.one_flipped_byte(files.package):
             refused = checks.three_ways(client, files, expect_valid=False)
         again = checks.offline(files)
@@ -41,7 +42,8 @@ def main() -> int:
     with checks.one_flipped_byte(checks.last_segment(archive)):
         log_refused = not checks.log_verifies(archive, files.signers)
     write_summary(home, files, archive)
-    good = all((*honest, *refused, again, log_ok, log_refused))
+    vault_ok = installation.vault_is_whole()
+    good = all((*honest, scheduled, *refused, again, log_ok, log_refused, vault_ok))
     tell(home, good)
     return 0 if good else 1
 
@@ -69,12 +71,13 @@ def make_package(client: Client, home: Path, people: dict) -> checks.Files:
             "period_end": PERIOD[1],
             "sign_bundle": True,
             "retention_policy": "hipaa_6y",
-            "vault_mode": "none",
+            "vault_mode": "local",
             "required_countersignatures": 1,
             "note": "Demonstration",
         },
     )
     print(f"   Olivia exported {package['bundle_id']} and the service signed it")
+    print(f"   locked away as {package['vault_copy_path']}")
     officer = Client(client.base_url)
     account = people["accounts"]["oscar"]
     officer.sign_in("oscar", account["password"])
@@ -90,6 +93,30 @@ def make_package(client: Client, home: Path, people: dict) -> checks.Files:
     )
     print(f"   Oscar countersigned it ({entry['entry_count']} of 1)")
     return collect(client, home, package)
+
+
+def register_job(client: Client, people: dict) -> bool:
+    """A monthly export by schedule, run once by hand; tells whether that succeeded."""
+    client.sign_in("alice", people["accounts"]["alice"]["password"])
+    name = "monthly-evidence-clinic-001"
+    known = {job["name"]: job["id"] for job in json.loads(client.get_raw("/ops/jobs"))}
+    if name not in known:
+        job = client.post_json(
+            "/ops/jobs",
+            {
+                "name": name,
+                "job_type": "compliance_evidence_export",
+                "schedule_cron": "0 4 1 * *",
+                "owner": "alice",
+                "payload": {"client_id": "clinic-001", "period": "previous_month"},
+                "description": "The clinic's events of the month before",
+                "enabled": True,
+            },
+        )
+        known[name] = job["id"]
+    run = client.post_json(f"/ops/jobs/{known[name]}/run?wait=30", {})
+    print("\n   A monthly export is registered as a job; run by hand it ended", run["status"])
+    return bool(run["status"] == "SUCCESS")
 
 
 def collect(client: Client, home: Path, package: dict) -> checks.Files:

@@ -12,14 +12,16 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-# Who is made: name, role, client (None: all), and whether the person gets a signing key.
+# Who is made: account, name, role, client (None: all).
 PEOPLE = (
-    ("alice", "Alice Adeyemi", "admin", None, False),
-    ("olivia", "Olivia Ferrari", "compliance-officer", None, True),
-    ("oscar", "Oscar Lindqvist", "compliance-officer", None, True),
-    ("audrey", "Audrey Tanaka", "auditor", "clinic-001", False),
-    ("omar", "Omar Haddad", "operator", "clinic-001", False),
+    ("alice", "Alice Adeyemi", "admin", None),
+    ("olivia", "Olivia Ferrari", "compliance-officer", None),
+    ("oscar", "Oscar Lindqvist", "compliance-officer", None),
+    ("audrey", "Audrey Tanaka", "auditor", "clinic-001"),
+    ("omar", "Omar Haddad", "operator", "clinic-001"),
 )
+# Officers who get a signing key, and who approves it.
+SIGNERS = (("olivia", "oscar"), ("oscar", "olivia"))
 CLIENTS = (("clinic-001", "Riverside Clinic"), ("clinic-002", "Harbour Dental"))
 SERVICE = "cloudtrail-feed"
 
@@ -68,6 +70,17 @@ def archive_log() -> Path:
     return Path(settings.AUDIT_STORAGE_PATH)
 
 
+def vault_is_whole() -> bool:
+    """Compares everything in the vault with its records, as the daily job does."""
+    from audit.events import Actor
+    from evidence.services.vault.auditing import audit_vault
+    from sealing.results import Verdict
+
+    found = audit_vault(actor=Actor.system("demo"))
+    print(f"\n6. The vault, compared with its records: {found.verdict}")
+    return found.verdict is Verdict.VALID
+
+
 def _match_database_and_folder(home: Path) -> None:
     """Starts over where the database and the folder can't belong together any more.
 
@@ -110,36 +123,67 @@ def _create() -> dict[str, Any]:
     from access.models import User
     from access.roles import Role
     from audit.events import Actor
-    from audit.services import keys
-    from ops.services import people
+    from ops.services import people, proposals
 
     passwords = {name: secrets.token_urlsafe(18) for name, *_ in PEOPLE}
     first, second = (
         {"username": name, "display_name": display, "password": passwords[name]}
         for name, display, *_ in PEOPLE[:2]
     )
-    alice, _ = people.bootstrap(admin=first, officer=second)
-    actor = Actor.of(alice)
-    clients = {
-        client_id: people.create_client(actor=actor, client_id=client_id, name=name)
+    alice, olivia = (Actor.of(user) for user in people.bootstrap(admin=first, officer=second))
+    clients: dict[str, Any] = {
+        client_id: proposals.create_client(actor=alice, client_id=client_id, name=name)
         for client_id, name in CLIENTS
     }
     accounts: dict[str, dict[str, str]] = {}
-    for name, display, role, client_id, has_key in PEOPLE:
-        user = User.objects.filter(username=name).first()
-        if user is None:
+    for name, display, role, client_id in PEOPLE:
+        if not User.objects.filter(username=name).exists():
             user = people.create_person_account(
-                actor=actor, username=name, display_name=display, password=passwords[name]
+                actor=alice, username=name, display_name=display, password=passwords[name]
             )
-            client = clients[client_id] if client_id else None
-            people.grant(actor=actor, user=user, role=Role(role), client=client)
+            _approved(
+                proposals.grant(
+                    actor=alice,
+                    user=user,
+                    role=Role(role),
+                    client=clients[client_id] if client_id else None,
+                    reason="Demonstration",
+                ),
+                olivia,
+                passwords["olivia"],
+            )
         accounts[name] = {"name": display, "role": role, "password": passwords[name]}
-        if has_key and user.person is not None:
-            key = keys.create_person_key(
-                actor=Actor.of(user), person=user.person, password=passwords[name]
-            )
-            accounts[name]["signing_key_id"] = key.key_id
-    service = people.create_service_account(actor=actor, username=SERVICE)
-    people.grant(actor=actor, user=service, role=Role.AUTOMATION, client=clients["clinic-001"])
-    _, raw = people.issue_api_key(actor=actor, user=service, label="CloudTrail of clinic-001")
+    for name, other in SIGNERS:
+        accounts[name]["signing_key_id"] = _signing_key(name, other, passwords)
+    service = people.create_service_account(actor=alice, username=SERVICE)
+    proposals.grant(actor=alice, user=service, role=Role.AUTOMATION, client=clients["clinic-001"])
+    _, raw = people.issue_api_key(actor=alice, user=service, label="CloudTrail of clinic-001")
     return {"accounts": accounts, "ingest_account": SERVICE, "ingest_api_key": raw}
+
+
+def _signing_key(name: str, other: str, passwords: dict[str, str]) -> str:
+    """A key that one officer asks for, another approves, and the first makes; its id."""
+    from access.models import User
+    from audit.events import Actor
+    from ops.services import approvals, proposals
+
+    asking, deciding = (Actor.of(User.objects.get(username=who)) for who in (name, other))
+    approval = _approved(
+        proposals.create_key(actor=asking, reason="Demonstration"), deciding, passwords[other]
+    )
+    used = approvals.use(
+        actor=asking, approval_id=approval.pk, secrets={"password": passwords[name]}
+    )
+    return str(used.result["key_id"])
+
+
+def _approved(made: Any, by: Any, password: str) -> Any:
+    """What was done at once, or the request for it after another person approved it."""
+    from ops.models import Approval
+    from ops.services import approvals
+
+    if not isinstance(made, Approval):
+        return made
+    return approvals.decide(
+        actor=by, approval_id=made.pk, approve=True, comment="Demonstration", password=password
+    )

@@ -60,6 +60,6 @@ def _wait(url: str, processes: dict[str, subprocess.Popen[bytes]], logs: Path) -
         try:
             with urlopen(f"{url}/healthz", timeout=5):
                 return
-        except (URLError, ConnectionError):
+        except (URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
     raise SystemExit(f"The server did not answer within {START_SECONDS} s; see {logs}")

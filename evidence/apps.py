@@ -1,4 +1,4 @@
-"""Start-up of the `evidence` room: what it adds to the desk."""
+"""Start-up of the `evidence` room: its checks and job types, and what it adds to the desk."""
 
 from django.apps import AppConfig
 
@@ -10,6 +10,11 @@ class EvidenceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from evidence import acts, checks, jobs, vault_jobs
         from evidence.admin import desk
 
+        checks.connect()
+        acts.connect()
+        jobs.connect()
+        vault_jobs.connect()
         desk.connect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -19,9 +18,31 @@ class NotRegular(Invalid):
     code = "not_a_regular_file"
 
 
+class _FileBytes:
+    """The bytes of a file, of which slices are read: never more of it is in memory."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor, self._size = descriptor, size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, step = part.indices(self._size)
+        if step != 1:
+            raise ValueError("Slices are read without a step.")
+        found = bytearray()
+        while start + len(found) < stop:
+            block = os.pread(self._descriptor, stop - start - len(found), start + len(found))
+            if not block:
+                raise NotRegular("The file was cut short while it was read.")
+            found += block
+        return bytes(found)
+
+
 @contextlib.contextmanager
-def mapped(path: Path) -> Iterator[PackageBytes]:
-    """The bytes of a file, mapped into memory for as long as the block lasts.
+def opened(path: Path) -> Iterator[PackageBytes]:
+    """The bytes of a file, to be read slice by slice for as long as the block lasts.
 
     Raises:
         FileNotFoundError: When there is nothing of that name.
@@ -39,10 +60,6 @@ def mapped(path: Path) -> Iterator[PackageBytes]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_PACKAGE_BYTES:
             raise NotRegular(f"{path.name} is not a regular file of at most 4 GiB.")
-        if status.st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapping:
-            yield mapping
+        yield _FileBytes(descriptor, status.st_size)
     finally:
         os.close(descriptor)

@@ -33,7 +33,7 @@ def packages(
     scope = policy.scope(actor.account, Action.VIEW)
     if not scope:
         raise Forbidden("Your roles do not allow this.")
-    found = visible(actor.account).select_related("client", "maker", "signature__key")
+    found = visible(actor.account).select_related("client", "maker", "signature__key", "timestamp")
     found = found.prefetch_related("countersignatures")
     if client_id is not None:
         if not names.is_client_folder(client_id) or not scope.covers(client_id):
@@ -57,11 +57,12 @@ def awaiting_countersignature(user: Any) -> QuerySet[Package]:
     person_id = getattr(user, "person_id", None)
     if person_id is None:
         return Package.objects.none()
+    same_human = policy.people_of(person_id)
     return (
         policy.visible(Package.objects.all(), user, action=Action.COUNTERSIGN)
         .filter(status=PackageStatus.COMPLETE, required_countersignatures__gt=0)
-        .exclude(maker_id=person_id)
-        .exclude(countersignatures__person_id=person_id)
+        .exclude(maker_id__in=same_human)
+        .exclude(countersignatures__person_id__in=same_human)
         .annotate(countersigned=Count("countersignatures"))
         .filter(countersigned__lt=F("required_countersignatures"))
     )

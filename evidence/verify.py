@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from evidence.files import mapped
+from evidence.files import opened
 from evidence.formats import names
 from evidence.formats.fields import MAX_SIDECAR_BYTES
 from evidence.formats.report import PackageReport
@@ -36,9 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        signers = load_signers(options.signers)
         report = verify_file(
-            options.package, signers, require_countersign=options.require_countersign
+            options.package,
+            load_signers(options.signers),
+            require_countersign=options.require_countersign,
+            tsa_certificates=_certificates(options.tsa_certificates),
         )
     except (CouldNotCheck, Unavailable) as error:
         if options.json:
@@ -67,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the public keys to trust (default: $AUDIT_SIGNERS_FILE, then ./signers.json)",
     )
     parser.add_argument(
+        "--tsa-certificates",
+        type=Path,
+        metavar="FILE",
+        help="timestamp authorities to trust, in PEM: check the timestamp beside the package too",
+    )
+    parser.add_argument(
         "--require-countersign",
         action="store_true",
         help="ask for a countersignature even if the package's own policy asks for none",
@@ -91,19 +99,39 @@ def load_signers(path: Path | None) -> Signers:
         raise CouldNotCheck(f"{chosen} is not a signers file: {error.message}") from error
 
 
+def _certificates(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return read_regular(path.resolve(), MAX_SIGNERS_BYTES)
+    except StrongroomError as error:
+        raise CouldNotCheck(f"{path} can't be read as certificates: {error.message}") from error
+
+
 def verify_file(
-    package: Path, signers: Signers, *, require_countersign: bool = False
+    package: Path,
+    signers: Signers,
+    *,
+    require_countersign: bool = False,
+    tsa_certificates: bytes | None = None,
 ) -> PackageReport:
     """Verify a package file with the sidecars that lie beside it.
 
     Raises:
-        CouldNotCheck: When the package is not there or is not a file.
+        CouldNotCheck: When the package is not there or is not a file, or when a timestamp is to
+            be checked and can't be.
     """
     try:
-        with mapped(package.resolve()) as data:
+        with opened(package.resolve()) as data:
             return verify_package(
-                data, read_sidecars(package), signers, require_countersign=require_countersign
+                data,
+                read_sidecars(package),
+                signers,
+                require_countersign=require_countersign,
+                tsa_certificates=tsa_certificates,
             )
+    except ImportError as error:
+        raise CouldNotCheck(f"a timestamp needs the package rfc3161-client: {error}") from error
     except FileNotFoundError as error:
         raise CouldNotCheck(f"there is no file {package}.") from error
     except StrongroomError as error:
@@ -139,6 +167,7 @@ def _lines(package: Path, report: PackageReport) -> list[str]:
     for finding in report.findings:
         place = f" ({finding.where})" if finding.where and not finding.ok else ""
         lines.append(f"  {_MARKS[finding.ok]}  {finding.message}{place} [{finding.code}]")
+    lines += [f"  note     {note.message} [{note.code}]" for note in report.notes]
     if skipped := _not_checked(report):
         lines += ["", f"Not checked: {', '.join(skipped)}."]
     return [*lines, "", f"{report.verdict.value}: {report.message}"]

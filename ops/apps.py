@@ -1,4 +1,4 @@
-"""Start-up of the `ops` room: grants after migrations, and what is recorded of signing in."""
+"""Start-up of the `ops` room: grants after migrations, sign-ins, and acts that take two people."""
 
 from django.apps import AppConfig
 
@@ -11,8 +11,13 @@ class OpsConfig(AppConfig):
 
     def ready(self) -> None:
         from ops import grants, signing_in
+        from ops import jobs as builtin_jobs
+        from ops.acts import clients, jobs, keys, people, people_merge, retention, switches
         from ops.admin import desk
 
         grants.connect()
         signing_in.connect()
+        builtin_jobs.connect()
+        for acts in (clients, jobs, keys, people, people_merge, retention, switches):
+            acts.connect()
         desk.connect()

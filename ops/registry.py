@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Protocol
 
@@ -50,6 +51,7 @@ class JobType:
         description: one line for people.
         permission: what somebody who runs it by hand must be allowed, besides RUN_JOB. None:
             RUN_JOB for the platform is enough.
+        job_permission: what also suffices where a registered job fixes what is done.
         validate: the payload as it will be stored, given what was sent and the client; raises
             Invalid with ``field`` naming the member.
         client_of: the client whose evidence it concerns, from a payload; None for the platform.
@@ -61,8 +63,18 @@ class JobType:
         timeout_seconds: how long one attempt may take.
         max_attempts: how often it is tried.
         make_up: see MakeUp.
+        on_failed: is called with ``run``, ``code`` and ``message`` when a run failed and its own
+            function could not say so (its worker died, its time ran out, its account was closed),
+            so that nothing half-made stays. It is called again now and then for a day, in case it
+            could not do it the first time, so it must do nothing where nothing is left to do.
         is_recorded: whether runs that end well are recorded as events. What runs every minute
             would feed the log for ever; its failures are recorded all the same, once per change.
+        first_after: how long a new installation waits with the built-in job's first window, until
+            there is something to do.
+        is_wanted: whether there is anything to do in this installation; where there is not, the
+            windows pass without runs.
+        needs_trail: it can't be done while nothing is recorded (AUDIT_ENABLED), so its windows and
+            runs wait until something is. Not so the upkeep of what was recorded before.
     """
 
     name: str
@@ -71,13 +83,18 @@ class JobType:
     validate: Callable[[Mapping[str, Any]], dict[str, Any]]
     client_of: Callable[[Mapping[str, Any]], str | None]
     permission: Action | None = None
+    job_permission: Action | None = None
     default_cron: str = ""
     is_builtin: bool = True
     may_register: bool = False
     timeout_seconds: int = 3600
     max_attempts: int = 3
     make_up: MakeUp = MakeUp.LATEST
+    on_failed: Callable[..., None] | None = None
     is_recorded: bool = True
+    first_after: timedelta = timedelta()
+    is_wanted: Callable[[], bool] = lambda: True
+    needs_trail: bool = True
 
 
 _types: dict[str, JobType] = {}

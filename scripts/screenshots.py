@@ -35,6 +35,7 @@ WINDOWS = (
     ("phone", "light", 390, 844),
 )
 PACKAGES = "/admin/evidence/package/"
+JOBS = "/admin/ops/job/"
 RUNS = "/admin/audit/verificationrun/"
 # What the worker needs to carry out a verification of the demo's log.
 VERIFY_MILLISECONDS = 60_000
@@ -70,6 +71,7 @@ def main() -> int:
             def shoot(what: str, window: str = name, page: Any = page) -> None:
                 page.screenshot(path=target / f"{what}-{window}.png", full_page=True)
 
+            public(page, base_url, home / "packages", shoot)
             walk(page, base_url, accounts, shoot)
             context.close()
         browser.close()
@@ -110,7 +112,39 @@ def walk(page: Any, base_url: str, accounts: dict[str, Any], shoot: Callable[[st
         page.locator("form.act button.primary").click()
     shoot("verdict")
     verify_a_window(page, base_url, shoot)
+    jobs(page, base_url, shoot)
     lists(page, base_url, shoot)
+
+
+def public(page: Any, base_url: str, packages: Path, shoot: Callable[[str], None]) -> None:
+    """The page for everybody, and its verdict on the demo's newest package."""
+    page.goto(f"{base_url}/verify/")
+    shoot("public")
+    found = sorted(packages.glob("*/*.zip"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        return
+    beside = sorted(found[-1].parent.glob(f"{found[-1].stem}.*"))
+    page.locator("#files").set_input_files([str(path) for path in beside])
+    shoot("public-chosen")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Verify").click()
+    shoot("public-verdict")
+
+
+def jobs(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:
+    """Registering a job, and running and disabling one."""
+    page.goto(f"{base_url}{JOBS}new/")
+    shoot("job-new")
+    page.goto(base_url + JOBS)
+    first = page.locator("#result_list tbody th a").first
+    if not first.count():
+        return
+    with page.expect_navigation():
+        first.click()
+    detail = page.url
+    for act in ("run", "disable"):
+        page.goto(detail.replace("/change/", f"/{act}/"))
+        shoot(f"job-{act}")
 
 
 def verify_a_window(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:

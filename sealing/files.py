@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -68,6 +69,39 @@ def remove(path: Path) -> None:
     """Removes a file, durably. Raises FileNotFoundError."""
     path.unlink()
     _sync_folder(path.parent)
+
+
+def link_new(scratch: Path, path: Path) -> None:
+    """Gives a complete, synced file a second name, durably; nothing is replaced.
+
+    Raises:
+        AlreadyExists: a file of that name is there.
+    """
+    try:
+        os.link(scratch, path, follow_symlinks=False)
+    except FileExistsError as error:
+        raise AlreadyExists(f"{path.name} is there already.") from error
+    _sync_folder(path.parent)
+
+
+def move_folder(scratch: Path, path: Path) -> None:
+    """Gives a folder of complete, synced files its name, in one step and durably.
+
+    Both names are in one file system. The folders above the new one are made where missing.
+
+    Raises:
+        AlreadyExists: there is a file, or a folder with anything in it, of that name.
+    """
+    ensure_folder(path.parent)
+    _sync_folder(scratch)
+    try:
+        scratch.rename(path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise AlreadyExists(f"{path.name} is there already.") from error
+        raise
+    _sync_folder(path.parent)
+    _sync_folder(scratch.parent)
 
 
 def ensure_folder(path: Path, mode: int = 0o750) -> None:

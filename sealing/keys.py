@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
 from sealing import canonical
 from sealing.digests import sha256_tag
@@ -23,6 +23,7 @@ WEBAUTHN_ES256 = "webauthn-es256"
 PURPOSES = ("checkpoint", "package", "packet", "countersign")
 STATUSES = ("active", "retired", "compromised")
 MIN_RSA_BITS = 2048
+KEY_COMPROMISED = "key_compromised"
 PublicKey = ed25519.Ed25519PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 
@@ -102,6 +103,20 @@ def _verify(key: PublicKey, algorithm: str, signature: bytes, message: bytes) ->
     return True
 
 
+def _verify_digest(key: PublicKey, algorithm: str, signature: bytes, digest: bytes) -> bool:
+    if algorithm_of(key) != algorithm or isinstance(key, ed25519.Ed25519PublicKey):
+        return False
+    hashed = utils.Prehashed(hashes.SHA256())
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, digest, padding.PKCS1v15(), hashed)
+        else:
+            key.verify(signature, digest, ec.ECDSA(hashed))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
     """One entry of a signers file."""
@@ -123,6 +138,13 @@ class TrustedKey:
         """Whether the signature is this key's; says nothing of whether it may count."""
         return _verify(_loaded(self.public_key_pem), self.algorithm, signature, message)
 
+    def verify_digest(self, signature: bytes, digest: bytes) -> bool:
+        """The same for a message of which only the SHA-256 is at hand.
+
+        Ed25519 has no such signatures (RFC 8032 hashes the message itself): always False.
+        """
+        return _verify_digest(_loaded(self.public_key_pem), self.algorithm, signature, digest)
+
 
 @dataclass(frozen=True, slots=True)
 class Signers:
@@ -139,19 +161,29 @@ class Signers:
         """The keys that may sign checkpoints."""
         return tuple(key for key in self.keys if "checkpoint" in key.purposes)
 
-    def refusal(self, kid: str, *, purpose: str, signed_at: datetime | None) -> Finding | None:
+    def refusal(
+        self,
+        kid: str,
+        *,
+        purpose: str,
+        signed_at: datetime | None,
+        proven_at: datetime | None = None,
+    ) -> Finding | None:
         """Why a signature by that key can't count; None if it counts.
 
         Args:
             signed_at: the time that the signature itself covers, or None if it covers none.
+            proven_at: when it existed by somebody else's word than its signer's, or None. It
+                matters for compromised keys alone, whose holders write any ``signed_at``.
         """
         key = self.get(kid)
         if key is None:
             return Finding("key_unknown", False, "The key is not among the signers.", kid)
         if purpose not in key.purposes:
             return Finding("key_purpose", False, f"The key is not for the purpose {purpose}.", kid)
-        if key.status == "compromised":
-            return Finding("key_compromised", False, "The key is marked as compromised.", kid)
+        if key.status == "compromised" and not _is_older(key, signed_at, proven_at):
+            message = "The key is marked as compromised, and nothing shows the signature is older."
+            return Finding(KEY_COMPROMISED, False, message, kid)
         if signed_at is not None and signed_at < parse_time(key.not_before):
             return Finding("key_not_yet_valid", False, "Signed before the key was in use.", kid)
         if key.status == "retired" and key.not_after is None:
@@ -161,6 +193,14 @@ class Signers:
         ):
             return Finding("key_retired", False, "Signed after the key was retired.", kid)
         return None
+
+
+def _is_older(key: TrustedKey, signed_at: datetime | None, proven_at: datetime | None) -> bool:
+    """Whether a signature is proven to be older than the key's compromise, and claims no less."""
+    if key.compromised_at is None or proven_at is None:
+        return False
+    since = parse_time(key.compromised_at)
+    return proven_at < since and (signed_at is None or signed_at < since)
 
 
 def parse_signers(raw: bytes) -> Signers:

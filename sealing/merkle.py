@@ -11,9 +11,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sealing.errors import Invalid
+from sealing.leaves import HASH_BYTES, Leaves
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-HASH_BYTES = 32
 _NODE = hashlib.sha256(b"\x01")
 # (level, index) -> the hash of the complete subtree over [index·2^level, (index+1)·2^level).
 Nodes = Callable[[int, int], bytes]
@@ -207,9 +207,13 @@ def root_from_compact(size: int, leaves: Mapping[int, bytes], hashes: Sequence[b
     Raises:
         ProofRefused: the proof has too few or too many hashes, or one of a wrong length.
     """
-    indexes = sorted(leaves)
+    if isinstance(leaves, Leaves):
+        indexes: Sequence[int] = leaves.indexes
+        to_be_checked: Iterable[bytes] = hashes
+    else:
+        indexes, to_be_checked = sorted(leaves), (*hashes, *leaves.values())
     _check_indexes(indexes, size)
-    if any(len(item) != HASH_BYTES for item in (*hashes, *leaves.values())):
+    if any(len(item) != HASH_BYTES for item in to_be_checked):
         raise ProofRefused("A hash has not 32 bytes.")
     rest = iter(hashes)
 

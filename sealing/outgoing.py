@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
-import socket
 import ssl
-import time
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
 
+from sealing import addresses, wire
+from sealing.addresses import IPAddress
 from sealing.errors import Invalid, Unavailable
+from sealing.wire import Clock, Stopped
 
 TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 1 << 20
@@ -26,6 +32,78 @@ class NoAnswer(Unavailable):
     """There was no usable answer; later there may be one."""
 
     code = "no_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request.
+
+    Attributes:
+        url: what `checked_url` accepts.
+        headers: beside those that every request has; names and values without line breaks.
+        size_bytes: of the body, all ``blocks`` together.
+        sending_seconds: for which the clock stands while the body is sent.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    blocks: Iterable[bytes] = field(repr=False)
+    size_bytes: int
+    sending_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What was had of an answer, whole or not.
+
+    Attributes:
+        status: None if no answer began.
+        body: what was read of it.
+        failure: why there is not all of it; None if there is.
+    """
+
+    status: int | None = None
+    headers: Message = field(default_factory=Message)
+    body: bytearray = field(default_factory=bytearray)
+    failure: Stopped | None = None
+
+
+def checked_url(url: str) -> SplitResult:
+    """The parts of an http or https address. Raises AddressRefused; says nothing of the address."""
+    try:
+        parts = urlsplit(url)
+        is_usable = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise AddressRefused("This is not an address.") from error
+    if parts.scheme not in ("http", "https") or not is_usable or "@" in parts.netloc:
+        raise AddressRefused("An https address without a user name is needed.")
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise AddressRefused("An address has no spaces, and nothing but ASCII.")
+    return parts
+
+
+def exchange(
+    question: Question,
+    *,
+    clock: Clock,
+    permits: Callable[[str, IPAddress], bool],
+    ca_file: Path | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Exchange:
+    """Asks once. The name is resolved once, and only what was looked at then is connected to.
+
+    Args:
+        clock: for the whole exchange, from the name to the last byte of the answer.
+        permits: whether an address may be asked by a scheme, `http` or `https`. One of several
+            that may not be asked is enough for none to be.
+        ca_file: the authorities to be trusted, in PEM; the system's if None.
+    """
+    found = Exchange()
+    try:
+        _converse(question, found, clock, permits, ca_file, max_bytes)
+    except Stopped as stopped:
+        found.failure = stopped
+    return found
 
 
 def post(
@@ -45,103 +123,115 @@ def post(
     Raises:
         AddressRefused: the address is not allowed. NoAnswer: no usable answer came.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise AddressRefused("An https address without a user name is needed.")
-    deadline = time.monotonic() + timeout_seconds
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Content-Type": content_type, "Accept": accept, "Connection": "close"}
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        addresses = _resolved(parts.hostname, port, loopback_only=parts.scheme == "http")
-        connection = _Pinned(parts.hostname, port, addresses, parts.scheme == "https", deadline)
-        try:
-            connection.request("POST", target, body, headers)
-            connection.sock.settimeout(_rest(deadline))
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise NoAnswer(f"{parts.hostname} answered {answer.status}.")
-            given = answer.headers.get_content_type()
-            if given != accept:
-                raise NoAnswer(f"{parts.hostname} answered with {given[:80]}, not {accept}.")
-            return _read(answer, connection, deadline, max_bytes)
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise NoAnswer(f"{parts.hostname} gave no answer: {_reason(error)}.") from error
-
-
-class _Pinned(http.client.HTTPConnection):
-    """A connection to addresses that were looked at before, whatever the name says by now."""
-
-    def __init__(
-        self, host: str, port: int, addresses: list[str], is_https: bool, deadline: float
-    ) -> None:
-        super().__init__(host, port)
-        self._addresses, self._is_https, self._deadline = addresses, is_https, deadline
-
-    def connect(self) -> None:
-        """See `http.client.HTTPConnection.connect`."""
-        sock = self._reached()
-        if self._is_https:
-            context = ssl.create_default_context()
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            sock.settimeout(_rest(self._deadline))
-            try:
-                sock = context.wrap_socket(sock, server_hostname=self.host)
-            except BaseException:
-                sock.close()
-                raise
-        self.sock = sock
-
-    def _reached(self) -> socket.socket:
-        *others, last = self._addresses
-        for address in others:
-            try:
-                return socket.create_connection((address, self.port), _rest(self._deadline))
-            except ConnectionRefusedError:
-                continue  # a name may have an address at which nobody listens
-        return socket.create_connection((last, self.port), _rest(self._deadline))
-
-
-def _resolved(host: str, port: int, *, loopback_only: bool) -> list[str]:
-    """The addresses of a name. Raises AddressRefused if they must be this host's and are not."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
-    is_here = all(ipaddress.ip_address(item.partition("%")[0]).is_loopback for item in addresses)
-    if loopback_only and not is_here:
+    host = checked_url(url).hostname
+    found = exchange(
+        Question(url, {"Content-Type": content_type, "Accept": accept}, [body], len(body)),
+        clock=Clock(timeout_seconds),
+        permits=lambda scheme, ip: scheme == "https" or ip.is_loopback,
+        max_bytes=max_bytes,
+    )
+    stopped = found.failure
+    if stopped is not None and stopped.reason == "address_refused":
         raise AddressRefused("http is for this host itself; anything else needs https.")
-    return addresses
+    if found.status is not None and found.status != 200:
+        raise NoAnswer(f"{host} answered {found.status}.")
+    given = found.headers.get_content_type()
+    if found.status is not None and given != accept:
+        raise NoAnswer(f"{host} answered with {given[:80]}, not {accept}.")
+    if stopped is not None:
+        raise NoAnswer(f"{host} gave no answer: {stopped.words}.") from stopped
+    return bytes(found.body)
 
 
-def _read(
-    answer: http.client.HTTPResponse, connection: _Pinned, deadline: float, max_bytes: int
-) -> bytes:
-    """The body, read in blocks so that a slow drip can't outlast the deadline."""
-    data = b""
-    while True:
-        # Without "keep-alive" the answer owns the socket by now and the connection has none.
-        if connection.sock is not None:
-            connection.sock.settimeout(_rest(deadline))
-        _rest(deadline)
-        block = answer.read1(_BLOCK)
-        if not block:
-            return data
-        data += block
-        if len(data) > max_bytes:
-            raise NoAnswer(f"The answer is larger than {max_bytes} bytes.")
+def _converse(
+    question: Question,
+    found: Exchange,
+    clock: Clock,
+    permits: Callable[[str, IPAddress], bool],
+    ca_file: Path | None,
+    max_bytes: int,
+) -> None:
+    parts = checked_url(question.url)
+    host = str(parts.hostname)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    context = _trust(ca_file) if parts.scheme == "https" else None
+    reached = _permitted(parts.scheme, host, port, clock, permits)
+    line = wire.connect(host, reached, clock, context)
+    try:
+        with clock.standing(question.sending_seconds):
+            is_whole = line.send(_written(parts, question))
+        with _readable():
+            answer = http.client.HTTPResponse(cast("Any", line), method="POST")
+            answer.begin()
+            line.head_only = False
+            if not is_whole and answer.status < 300:
+                raise Stopped("cut", "it hung up before it had the whole request")
+            found.status, found.headers = answer.status, answer.headers
+            _read(answer, found.body, max_bytes)
+    finally:
+        line.close()
 
 
-def _rest(deadline: float) -> float:
-    rest = deadline - time.monotonic()
-    if rest <= 0:
-        raise TimeoutError("it took too long")
-    return rest
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise Stopped("ca_file", "the file of trusted authorities can't be read") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _permitted(
+    scheme: str, host: str, port: int, clock: Clock, permits: Callable[[str, IPAddress], bool]
+) -> list[addresses.Address]:
+    try:
+        found = addresses.resolve(host, port, clock.rest())
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise Stopped("no_connection", words) from error
+    for address in found:
+        if not permits(scheme, address.ip):
+            words = f"the address {address.ip} may not be asked by {scheme}"
+            raise Stopped("address_refused", words)
+    return found
+
+
+def _written(parts: SplitResult, question: Question) -> Iterator[bytes]:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {
+        "Host": parts.netloc,
+        "User-Agent": "strongroom",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+        "Content-Length": str(question.size_bytes),
+        **question.headers,
+    }
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    yield ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+    yield from question.blocks
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Makes of every way in which an answer can be none the one that is told of."""
+    try:
+        with wire.explained("cut", "the connection broke off"):
+            yield
+    except http.client.LineTooLong as error:
+        raise Stopped("too_large", "a line of the answer's head is too long") from error
+    except http.client.IncompleteRead as error:
+        raise Stopped("cut", "the answer broke off") from error
+    except (http.client.HTTPException, ValueError) as error:
+        # Not the error's own words, which are the server's.
+        raise Stopped("not_http", "the answer is not HTTP") from error
+
+
+def _read(answer: http.client.HTTPResponse, body: bytearray, max_bytes: int) -> None:
+    """The body, in blocks; what was read before something went wrong stays."""
+    while block := answer.read1(min(_BLOCK, max_bytes + 1 - len(body))):
+        body += block
+        if len(body) > max_bytes:
+            del body[max_bytes:]
+            raise Stopped("too_large", f"the answer is larger than {max_bytes} bytes")
+    if answer.length:
+        raise Stopped("cut", "the answer broke off")

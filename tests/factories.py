@@ -45,14 +45,13 @@ def prepare_world() -> None:
         for name in CLIENTS
     }
     for username, display_name, role, client, shares in PEOPLE[2:]:
-        person = User.objects.get(username=shares).person if shares else None
-        user = people.create_person_account(
-            actor=actor,
-            username=username,
-            display_name=display_name,
-            password=PASSWORD,
-            person=person,
-        )
+        if shares:
+            person = Actor.of(User.objects.get(username=shares))
+            user = people.create_own_account(actor=person, username=username, password=PASSWORD)
+        else:
+            user = people.create_person_account(
+                actor=actor, username=username, display_name=display_name, password=PASSWORD
+            )
         if role:
             people.grant(
                 actor=actor, user=user, role=Role(role), client=clients[client] if client else None

@@ -200,7 +200,8 @@ def ago(moment: datetime) -> str:
     """How long ago ``moment`` was, in one unit and words ("3 hours ago")."""
     now = timezone.now()
     if moment > now:
-        return f"in {timesince(now, moment, depth=1)}"
+        is_close = (moment - now).total_seconds() < 60
+        return "in a moment" if is_close else f"in {timesince(now, moment, depth=1)}"
     if (now - moment).total_seconds() < 60:
         return "just now"
     return f"{timesince(moment, now, depth=1)} ago"

@@ -212,12 +212,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """The object's page, named after the object."""
         obj = kwargs.get("obj")
-        context.update(
-            title=str(obj),
-            subtitle=None,
-            kind=self.opts.verbose_name,
-            **self.page_context(request, obj),
-        )
+        named = {"title": str(obj), "subtitle": None, "kind": self.opts.verbose_name}
+        context.update({**named, **self.page_context(request, obj)})
         return super().render_change_form(request, context, *args, **kwargs)
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from access import policy
 from access.admin import components
 from access.admin.mixins import ObjectActionsMixin, ReadOnlyAdmin
 from access.admin.site import site
@@ -34,12 +35,33 @@ class PersonAdmin(ObjectActionsMixin, ReadOnlyAdmin):
     search_fields = ("display_name__istartswith",)
     search_help_text = "The beginning of a name"
     fieldsets = (
-        (None, {"fields": ("display_name", "shown_accounts", "shown_grants", "created_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    "display_name",
+                    "shown_same",
+                    "shown_accounts",
+                    "shown_grants",
+                    "created_at",
+                )
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Rows in scope, with their accounts."""
         return super().get_queryset(request).prefetch_related("accounts")
+
+    @admin.display(description="Counts as one with")
+    def shown_same(self, obj: Person) -> SafeString:
+        """Other persons who were found to be the same human."""
+        others = Person.objects.filter(pk__in=policy.people_of(obj.pk)).exclude(pk=obj.pk)
+        rows = (
+            (reverse("admin:access_person_change", args=[other.pk]), other.display_name)
+            for other in others
+        )
+        return format_html_join(", ", '<a href="{}">{}</a>', rows) or components.NOTHING
 
     @admin.display(description="Accounts")
     def shown_accounts(self, obj: Person) -> SafeString:

@@ -15,8 +15,8 @@ from access.admin import components
 from access.admin.mixins import ReadOnlyAdmin
 from access.admin.paging import ScopedChangeList
 from access.admin.site import site
+from access.admin.time_paging import TimeChangeList
 from audit import selectors
-from audit.admin.paging import EventChangeList
 from audit.api.filters import anything
 from audit.events import EventType
 from audit.formats.event import OUTCOMES
@@ -96,7 +96,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
         """The list that pages by time and id."""
-        return EventChangeList
+        return TimeChangeList
 
     def visible_to(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent]

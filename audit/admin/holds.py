@@ -1,23 +1,22 @@
-"""Legal holds in the admin, and copies that were taken of objects in question."""
+"""Legal holds in the admin, and copies that were taken of objects in question.
+
+Holds are only looked at here: placing and releasing take two people, so `ops` adds the acts that
+ask for it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib.admin import display
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from access.admin import components, desk
-from access.admin.forms import ReasonForm
-from access.admin.mixins import Decision, Done, ObjectAction, ObjectActionsMixin, ReadOnlyAdmin
+from access.admin.mixins import ObjectAction, ObjectActionsMixin, ReadOnlyAdmin
 from access.admin.site import site
-from access.roles import Action
 from audit.admin import actors
-from audit.events import Actor
 from audit.models import CustodyRecord, LegalHold
-from audit.services import holds
 
 RECORDED = "That you did it, and why, is recorded in the audit trail."
 
@@ -36,25 +35,6 @@ class PlatformActs(ObjectActionsMixin):
         return desk.scope_of(request, act.action).all_clients
 
 
-class HoldForm(ReasonForm):
-    """Which case, and what it covers."""
-
-    case_id = forms.CharField(label="Case", max_length=holds.MAX_CASE)
-    start_day = forms.DateField(
-        label="First day",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="By the UTC day on which events were sealed. Empty: from the beginning.",
-    )
-    end_day = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="Included. Empty: whatever is still to come, too.",
-    )
-    field_order = ("case_id", "start_day", "end_day", "reason")
-
-
 class LegalHoldAdmin(PlatformActs, ReadOnlyAdmin):
     """Cases for which objects must stay."""
 
@@ -67,74 +47,6 @@ class LegalHoldAdmin(PlatformActs, ReadOnlyAdmin):
         ("Placed", {"fields": ("placed_at", "shown_placed_by")}),
         ("Released", {"fields": ("released_at", "shown_released_by", "release_reason")}),
     )
-    list_actions = [
-        ObjectAction(
-            "place",
-            "Place a legal hold",
-            Action.PROPOSE_RETENTION,
-            HoldForm,
-            handler="do_place",
-            describe="describe_place",
-            primary=True,
-        )
-    ]
-    object_actions = [
-        ObjectAction(
-            "release",
-            "Release the hold",
-            Action.PROPOSE_RETENTION,
-            ReasonForm,
-            handler="do_release",
-            describe="describe_release",
-            hindrance="hindrance_to_release",
-        )
-    ]
-
-    def describe_place(self, request: HttpRequest, obj: None) -> Decision:
-        """What a hold does."""
-        return Decision(
-            act="Place a legal hold",
-            consequences=(
-                "What was sealed on these days stays in the archive, whatever its lock says.",
-                "The retention sweep puts the hold on the objects, within a day.",
-                RECORDED,
-            ),
-            irreversible=("The record of the hold stays, also after it was released.",),
-        )
-
-    def do_place(self, request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
-        """Places it."""
-        hold = holds.place(actor=Actor.of(request.user, request), **data)
-        return Done(message=f"Case {hold.case_id} holds its days.", url=self._home(hold))
-
-    def describe_release(self, request: HttpRequest, obj: LegalHold) -> Decision:
-        """What will not be held any more."""
-        return Decision(
-            act=f"Release the hold of case {obj.case_id}",
-            facts=(
-                ("Case", obj.case_id),
-                ("Days", self.shown_days(obj)),
-                ("Placed", components.when(obj.placed_at)),
-                ("By", actors.shown(obj.placed_by)),
-                ("Because", obj.reason),
-            ),
-            consequences=(
-                "Objects whose lock has ended may be removed from now on.",
-                "What another case holds stays held.",
-                RECORDED,
-            ),
-            irreversible=("A hold that was released is not taken up again: place another.",),
-            danger=True,
-        )
-
-    def hindrance_to_release(self, request: HttpRequest, obj: LegalHold) -> str | None:
-        """Once only."""
-        return "The hold was released before." if obj.released_at else None
-
-    def do_release(self, request: HttpRequest, obj: LegalHold, data: dict[str, Any]) -> str:
-        """Releases it."""
-        holds.release(actor=Actor.of(request.user, request), hold=obj, reason=data["reason"])
-        return f"The hold of case {obj.case_id} was released."
 
     @display(description="state")
     def state(self, hold: LegalHold) -> SafeString:

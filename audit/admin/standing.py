@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,17 +29,7 @@ from audit.services.switches import What
 from sealing.errors import StrongroomError
 
 HOME = "admin:audit_archiverstate_changelist"
-_WORDS: dict[What, str] = {"archiver": "archiver", "retention_sweep": "retention sweep"}
-_STILL: dict[What, tuple[str, ...]] = {
-    "archiver": (
-        "Sealing goes on; nothing is lost. But what is sealed stays in the database alone.",
-        "The archive falls behind, and metrics and the desk tell so.",
-    ),
-    "retention_sweep": (
-        "Locks are not extended, and nothing is let go of.",
-        "Locks that exist stay as they are.",
-    ),
-}
+WORDS: dict[What, str] = {"archiver": "archiver", "retention_sweep": "retention sweep"}
 
 
 def connect() -> None:
@@ -47,28 +38,21 @@ def connect() -> None:
     site.register(DutyRecord, DutyRecordAdmin)
 
 
-def _switch(what: What, *, pausing: bool) -> ObjectAction:
-    verb = "Pause" if pausing else "Resume"
+def resume_act(what: What) -> ObjectAction:
+    """The act that restores the protection, which one person may do alone."""
     return ObjectAction(
-        f"{verb.lower()}-{what.replace('_', '-')}",
-        f"{verb} the {_WORDS[what]}",
+        f"resume-{what.replace('_', '-')}",
+        f"Resume the {WORDS[what]}",
         Action.PROPOSE_RETENTION,
         ReasonForm,
-        handler=partial(_do_switch, what=what, pausing=pausing),
-        describe=partial(_describe_switch, what=what, pausing=pausing),
-        hindrance=partial(_hindrance_to_switch, what=what, pausing=pausing),
+        handler=partial(_do_resume, what=what),
+        describe=partial(_describe_resume, what=what),
+        hindrance=partial(hindrance_to_switch, what=what, pausing=False),
     )
 
 
-def _describe_switch(request: HttpRequest, obj: None, *, what: What, pausing: bool) -> Decision:
-    words = _WORDS[what]
-    if pausing:
-        consequences: tuple[str, ...] = (
-            f"What the {words} has under way is finished; then it stops.",
-            *_STILL[what],
-            RECORDED,
-        )
-        return Decision(act=f"Pause the {words}", consequences=consequences, danger=True)
+def _describe_resume(request: HttpRequest, obj: None, *, what: What) -> Decision:
+    words = WORDS[what]
     state = _state(request)
     prefix = "sweep_" if what == "retention_sweep" else ""
     return Decision(
@@ -82,13 +66,14 @@ def _describe_switch(request: HttpRequest, obj: None, *, what: What, pausing: bo
     )
 
 
-def _hindrance_to_switch(
+def hindrance_to_switch(
     request: HttpRequest, obj: None, *, what: What, pausing: bool
 ) -> str | None:
+    """Why it can't be paused, or resumed, now."""
     state = _state(request)
     paused = state.sweep_paused_at if what == "retention_sweep" else state.paused_at
     if (paused is not None) == pausing:
-        return f"The {_WORDS[what]} is {'paused' if pausing else 'running'} already."
+        return f"The {WORDS[what]} is {'paused' if pausing else 'running'} already."
     return None
 
 
@@ -101,25 +86,19 @@ def _state(request: HttpRequest) -> ArchiverState:
     return found
 
 
-def _do_switch(
-    request: HttpRequest, obj: None, data: dict[str, Any], *, what: What, pausing: bool
-) -> Done:
+def _do_resume(request: HttpRequest, obj: None, data: dict[str, Any], *, what: What) -> Done:
     actor = Actor.of(request.user, request)
-    change = switches.pause if pausing else switches.resume
-    change(actor=actor, what=what, reason=data["reason"])
-    done = "paused" if pausing else "resumed"
-    return Done(message=f"The {_WORDS[what]} was {done}.", url=reverse(HOME))
+    switches.resume(actor=actor, what=what, reason=data["reason"])
+    return Done(message=f"The {WORDS[what]} was resumed.", url=reverse(HOME))
 
 
 class TrailAdmin(PlatformActs, LogAdmin):
-    """One page instead of a list: there is one row, and much that it does not say."""
+    """One page instead of a list: there is one row, and much that it does not say.
 
-    list_actions = [
-        _switch("archiver", pausing=True),
-        _switch("archiver", pausing=False),
-        _switch("retention_sweep", pausing=True),
-        _switch("retention_sweep", pausing=False),
-    ]
+    Pausing takes two people: `ops` adds the acts that ask for it.
+    """
+
+    list_actions: Sequence[ObjectAction] = (resume_act("archiver"), resume_act("retention_sweep"))
 
     def get_urls(self) -> list[URLPattern]:
         """The acts and the page; the row has no page of its own."""

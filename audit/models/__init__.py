@@ -9,7 +9,7 @@ from audit.models.archive import (
     SegmentStatus,
     Timestamp,
 )
-from audit.models.duties import Duty, DutyRecord, JobState
+from audit.models.duties import Duty, DutyRecord
 from audit.models.log import AuditEvent, ClockTimestamp, LogHead, MerkleTile, PendingEvent
 from audit.models.signing import Checkpoint, KeyStatus, SigningKey
 from audit.models.verification import (
@@ -27,7 +27,6 @@ __all__ = [
     "CustodyRecord",
     "Duty",
     "DutyRecord",
-    "JobState",
     "KeyStatus",
     "LegalHold",
     "LogHead",

@@ -1,4 +1,4 @@
-"""What recurs: the jobs of the schedule, and the checklist that people go through."""
+"""What recurs: the checklist that people go through."""
 
 from __future__ import annotations
 
@@ -39,22 +39,3 @@ class DutyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_duty_display()} · {self.done_at:%Y-%m-%d}"
-
-
-class JobState(models.Model):
-    """When a job of the schedule runs next, and how it ended last. One row for each name."""
-
-    name = models.CharField(primary_key=True, max_length=64)
-    next_at = models.DateTimeField("due")
-    last_started_at = models.DateTimeField(null=True, blank=True)
-    last_finished_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.TextField(blank=True, default="")
-    last_result = models.JSONField(default=dict)
-    is_failing = models.BooleanField(default=False)
-
-    class Meta:
-        verbose_name = "scheduled job"
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name

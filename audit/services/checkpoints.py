@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from audit.events import Actor, EventType
 from audit.formats import checkpoint as formats
 from audit.formats.event import genesis_hash
 from audit.models import AuditEvent, Checkpoint, KeyStatus, SigningKey
-from audit.services import anchors, keys, loghead, proofs, sealing, signer_state, trail
+from audit.services import anchors, key_rows, keys, loghead, proofs, sealing, signer_state, trail
 from audit.services.loghead import Head
 from audit.services.signer_state import SignerState
 from sealing import merkle
@@ -27,8 +27,6 @@ from sealing.times import format_time
 
 # On demand at most one in this time; others wait for it or take it.
 MIN_INTERVAL = timedelta(seconds=1)
-# Any number that nothing else in this database takes: signers queue behind it, the sealer doesn't.
-_SIGNER_LOCK = 7_405_002
 _ACTOR = Actor.system("checkpoint-signer")
 log = structlog.get_logger(__name__)
 
@@ -136,7 +134,7 @@ def _sign_current() -> Checkpoint:
         # Asked before the signers' lock is taken; only where the nearer memory was lost.
         archived = None if path.exists() else _archived()
         with transaction.atomic(durable=True):
-            _queue_up()
+            key_rows.lock_signing()
             head = loghead.current()
             loghead.check_last_event(head)
             remembered = signer_state.load(path)
@@ -155,7 +153,7 @@ def _sign_current() -> Checkpoint:
 def _sign_prefix(size: int, last: Checkpoint) -> Checkpoint:
     try:
         with transaction.atomic(durable=True):
-            _queue_up()
+            key_rows.lock_signing()
             origin, root, last_root = loghead.current().origin, proofs.root(size), bytes(last.root)
             if size and not merkle.verify_consistency(
                 size, last.size, proofs.consistency(size, last.size), root, last_root
@@ -208,7 +206,9 @@ def _check_extends(head: Head, before: SignerState) -> None:
 
 def _signed(origin: str, size: int, root: bytes, last_hash: bytes) -> Checkpoint:
     signer = keys.signer_for(keys.CHECKPOINT)
-    now = timezone.now()
+    key = SigningKey.objects.get(key_id=signer.key_id)
+    # Hosts' clocks differ a little: nothing is signed before its key was in use.
+    now = max(timezone.now(), key.not_before)
     statement = formats.Checkpoint(origin, size, root, last_hash, format_time(now))
     return Checkpoint.objects.create(
         size=size,
@@ -216,7 +216,7 @@ def _signed(origin: str, size: int, root: bytes, last_hash: bytes) -> Checkpoint
         head=last_hash,
         signed_at=now,
         note=formats.sign(statement, signer).decode("utf-8"),
-        key=SigningKey.objects.get(key_id=signer.key_id),
+        key=key,
     )
 
 
@@ -243,8 +243,3 @@ def _tell_refusal(error: IntegrityFailure) -> None:
         outcome="failure",
         data={"code": error.code, "reason": error.message},
     )
-
-
-def _queue_up() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SIGNER_LOCK])

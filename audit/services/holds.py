@@ -1,4 +1,8 @@
-"""Legal holds: while a case is open, what was sealed in its days stays, whatever its lock says."""
+"""Legal holds: while a case is open, what was sealed in its days stays, whatever its lock says.
+
+Placing and releasing take two people: both are asked for through `ops`, and called here by the act
+that was approved (`ops.acts.retention`), in the name of whoever asked for it.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +54,8 @@ def place(
         Forbidden. Invalid: no case, no reason, or the days are the wrong way round. HoldExists.
     """
     policy.require(actor.account, Action.PROPOSE_RETENTION, None)
-    if not case_id.strip() or len(case_id) > MAX_CASE:
-        raise Invalid(f"A case of at most {MAX_CASE} characters.", field="case_id")
-    if not reason.strip():
-        raise Invalid("Say why; the reason is recorded.", field="reason")
-    if start_day and end_day and start_day > end_day:
-        raise Invalid("The last day is before the first.", field="end_day")
+    ensure_valid(case_id=case_id, reason=reason, start_day=start_day, end_day=end_day)
+    ensure_not_held(case_id)
     try:
         with transaction.atomic():
             hold = LegalHold.objects.create(
@@ -66,9 +66,27 @@ def place(
                 placed_by=actor.id,
             )
             _record(EventType.AUDIT_LEGAL_HOLD_PLACED, actor, hold, reason)
-    except IntegrityError as error:
+    except IntegrityError as error:  # another request of the same case was faster
         raise HoldExists(f"Case {case_id} has an active hold already.", field="case_id") from error
     return hold
+
+
+def ensure_valid(
+    *, case_id: str, reason: str, start_day: date | None, end_day: date | None
+) -> None:
+    """Raises Invalid where there can be no such hold, whatever is held; reads nothing."""
+    if not case_id.strip() or len(case_id) > MAX_CASE:
+        raise Invalid(f"A case of at most {MAX_CASE} characters.", field="case_id")
+    if not reason.strip():
+        raise Invalid("Say why; the reason is recorded.", field="reason")
+    if start_day and end_day and start_day > end_day:
+        raise Invalid("The last day is before the first.", field="end_day")
+
+
+def ensure_not_held(case_id: str) -> None:
+    """Raises HoldExists where the case has an active hold; for those who may know."""
+    if active().filter(case_id=case_id.strip()).exists():
+        raise HoldExists(f"Case {case_id} has an active hold already.", field="case_id")
 
 
 def release(*, actor: Actor, hold: LegalHold, reason: str) -> LegalHold:
@@ -90,6 +108,20 @@ def release(*, actor: Actor, hold: LegalHold, reason: str) -> LegalHold:
         current.save()
         _record(EventType.AUDIT_LEGAL_HOLD_RELEASED, actor, current, reason)
     return current
+
+
+def listed(*, actor: Actor, state: str | None = None) -> QuerySet[LegalHold]:
+    """The holds, for a list; only the ``active`` or ``released`` ones if that is asked for.
+
+    Raises:
+        Forbidden: the actor doesn't look after the installation. Invalid: there is no such state.
+    """
+    policy.require(actor.account, Action.VIEW, None)
+    if state is None:
+        return LegalHold.objects.all()
+    if state not in ("active", "released"):
+        raise Invalid("Either active or released.", field="state")
+    return LegalHold.objects.filter(released_at__isnull=state == "active")
 
 
 def active() -> QuerySet[LegalHold]:

@@ -1,4 +1,8 @@
-"""Signing keys: made, registered, opened, retired. Never deleted."""
+"""Signing keys: made, registered, opened, rotated, retired. Never deleted.
+
+Changing a key takes two people: it is asked for through `ops`, and what changes keys here is called
+by the act that was approved (`ops.acts.keys`), in the name of whoever asked for it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from access import policy
@@ -14,8 +19,9 @@ from access.models import Person
 from access.roles import Action
 from audit.events import Actor, EventType
 from audit.models import KeyStatus, SigningKey
-from audit.services import boxes, trail
+from audit.services import boxes, key_rows, rewrapping, trail
 from audit.services.boxes import KeyMissing, WrongPassword
+from audit.services.key_rows import CHECKPOINT, KeyNotActive
 from sealing.errors import Conflict, Forbidden, Invalid, NotFound
 from sealing.keys import ED25519, Signers, TrustedKey
 from sealing.signers.base import Signer
@@ -23,28 +29,34 @@ from sealing.signers.local import LocalSigner
 from sealing.times import format_time
 
 __all__ = [
+    "ARTEFACTS",
+    "CHECKPOINT",
     "KeyExists",
     "KeyMissing",
+    "KeyNeeded",
     "KeyNotActive",
     "NotOwnKey",
     "Signer",
     "WrongPassword",
     "active_key_of",
+    "by_id",
+    "client_of",
     "create_person_key",
+    "ensure_retirable",
     "ensure_service_keys",
+    "listed",
     "mark_compromised",
     "person_signer",
     "public_pem",
     "retire_key",
+    "rotate_checkpoint_key",
+    "rotate_person_key",
     "signer_for",
     "signers",
 ]
 
-CHECKPOINT, COUNTERSIGN = "checkpoint", "countersign"
 ARTEFACTS = ("package", "packet")
-_NAMES = {CHECKPOINT: "Strongroom checkpoints", ARTEFACTS[0]: "Strongroom artefacts"}
-# Any number that nothing else in this database takes: it makes changes of service keys queue.
-_SERVICE_KEYS_LOCK = 7_405_001
+_ARTEFACTS_NAME = "Strongroom artefacts"
 
 
 class KeyExists(Conflict):
@@ -53,10 +65,10 @@ class KeyExists(Conflict):
     code = "key_exists"
 
 
-class KeyNotActive(Conflict):
-    """The key was retired or compromised, so it signs nothing any more."""
+class KeyNeeded(Conflict):
+    """Without this key nothing could be signed any more: another one takes its place."""
 
-    code = "key_not_active"
+    code = "key_needed"
 
 
 class NotOwnKey(Forbidden):
@@ -74,18 +86,26 @@ def ensure_service_keys(*, actor: Actor) -> None:
         KeyNotActive: SIGNING_PRIVATE_KEY is a key that was retired or compromised.
     """
     with transaction.atomic():
-        _lock_service_keys()
-        if _active_service_key(CHECKPOINT) is None:
-            signer = LocalSigner.generate(ED25519)
-            name = _NAMES[CHECKPOINT]
-            _create(
-                signer,
-                actor=actor,
-                name=name,
-                purposes=[CHECKPOINT],
-                box=boxes.closed(signer, None),
-            )
+        key_rows.lock_service_keys()
+        if key_rows.active_service_key(CHECKPOINT) is None:
+            key_rows.create_checkpoint_key(actor)
         _register_artefact_key(actor)
+
+
+def client_of(person: Person | None) -> str | None:
+    """The client whose people look after a person's key; None for the platform.
+
+    The platform's look after the service's keys, those of whoever signs for all clients or for
+    several, and those of people who sign for nobody any more: the people of one client decide
+    nothing about a signature that counts for another.
+    """
+    if person is None:
+        return None
+    scope = policy.scope_of_person(person.pk, Action.MANAGE_OWN_KEY)
+    if scope.all_clients or len(scope.client_ids) != 1:
+        return None
+    (client_id,) = scope.client_ids
+    return client_id
 
 
 def create_person_key(
@@ -95,78 +115,120 @@ def create_person_key(
 
     Raises:
         NotOwnKey: ``person`` is not the actor's. WrongPassword. Forbidden: no role that signs.
-        KeyExists: there is an active one; retire it first.
+        KeyExists: there is an active one; rotate it instead.
     """
-    trail.ensure_enabled()
-    account = actor.account
-    if account is None or account.person_id is None or account.person_id != person.pk:
-        raise NotOwnKey("A signing key is made by the person whose key it is.")
-    if not policy.scope(account, Action.MANAGE_OWN_KEY):
-        raise Forbidden("Your roles do not sign, so they need no key.")
-    if not account.check_password(password):
-        raise WrongPassword("That is not your password.", field="password")
+    _require_owner(actor, person, password)
     if active_key_of(person) is not None:
-        raise KeyExists("You have an active signing key: retire it first.")
+        raise KeyExists("You have an active signing key: rotate it instead.")
     signer = LocalSigner.generate(algorithm)
     box = boxes.closed(signer, password)
     try:
         with transaction.atomic():
-            return _create(
-                signer,
-                actor=actor,
-                name=person.display_name,
-                purposes=[COUNTERSIGN],
-                person=person,
-                box=box,
-            )
+            return key_rows.create_person_key(actor, person, signer, box)
     except IntegrityError as error:  # another request of the same person was faster
-        raise KeyExists("You have an active signing key: retire it first.") from error
+        raise KeyExists("You have an active signing key: rotate it instead.") from error
+
+
+def rotate_person_key(
+    *, actor: Actor, person: Person, password: str, algorithm: str = ED25519
+) -> SigningKey:
+    """Puts a new key in the place of the person's own one, which is retired.
+
+    The password opens the account and locks the new key; the old one is not opened, so a key whose
+    password was forgotten can be rotated too.
+
+    Raises:
+        As `create_person_key`. KeyNotActive: there is no key to take the place of.
+    """
+    _require_owner(actor, person, password)
+    signer = LocalSigner.generate(algorithm)
+    box = boxes.closed(signer, password)
+    with transaction.atomic():
+        old = SigningKey.objects.select_for_update().filter(person=person, status=KeyStatus.ACTIVE)
+        key = old.first()
+        if key is None:
+            raise KeyNotActive("You have no active signing key: create one.")
+        key_rows.retire(actor, key)
+        return key_rows.create_person_key(actor, person, signer, box)
+
+
+def rotate_checkpoint_key(*, actor: Actor) -> SigningKey:
+    """Retires the key that signs checkpoints and makes another, which signs from then on.
+
+    Signers wait meanwhile, so that no checkpoint is signed by the old key after its end or by the
+    new one before its beginning. What the old key signed verifies as before.
+
+    Raises:
+        Forbidden. KeyMissing: there is no checkpoint key yet.
+    """
+    trail.ensure_enabled()
+    policy.require(actor.account, Action.MANAGE_KEYS)
+    with transaction.atomic():
+        key_rows.lock_signing()
+        key_rows.lock_service_keys()
+        old = key_rows.active_service_key(CHECKPOINT)
+        if old is None:
+            raise KeyMissing("There is no checkpoint key: run `manage.py bootstrap` first.")
+        ended = key_rows.end_of_signing(old)
+        key_rows.retire(actor, old, at=ended)
+        return key_rows.create_checkpoint_key(actor, not_before=ended)
 
 
 def retire_key(*, actor: Actor, key: SigningKey) -> SigningKey:
-    """Takes the actor's own key out of use; it still verifies what it signed until now.
+    """Takes a key out of use; it still verifies what it signed until now.
 
     Raises:
-        NotOwnKey. KeyNotActive: it is out of use already.
+        Forbidden. KeyNotActive: it is out of use already. KeyNeeded: it signs checkpoints.
     """
-    _require_own(actor, key)
+    _require_keeper(actor, key)
+    ensure_retirable(key)
     with transaction.atomic():
-        _retire(actor, key)
+        key_rows.retire(actor, key)
     key.refresh_from_db()
     return key
 
 
+def ensure_retirable(key: SigningKey) -> None:
+    """Raises KeyNotActive or KeyNeeded where a key can't be retired."""
+    if not key.is_active:
+        raise KeyNotActive("The key is out of use already.")
+    if CHECKPOINT in key.purposes:
+        raise KeyNeeded("Without a checkpoint key nothing can be signed: rotate it instead.")
+
+
 def mark_compromised(*, actor: Actor, key: SigningKey, compromised_at: datetime) -> SigningKey:
-    """Marks the actor's own key as compromised; its signatures count no more.
+    """Marks a key as compromised; what it signed counts only where it is proven to be older.
+
+    In the place of a checkpoint key that was in use another one is made at once.
 
     Args:
         compromised_at: from when somebody else may have had it, at the latest now.
 
     Raises:
-        NotOwnKey. Invalid: the time lies in the future. KeyNotActive: it is marked already.
+        Forbidden. Invalid: the time lies in the future. KeyNotActive: it is marked already.
     """
-    _require_own(actor, key)
-    now = timezone.now()
-    if compromised_at > now:
+    _require_keeper(actor, key)
+    if compromised_at > timezone.now():
         raise Invalid("A key can't be compromised in the future.", field="compromised_at")
     with transaction.atomic():
-        changed = (
-            SigningKey.objects.filter(pk=key.pk)
-            .exclude(status=KeyStatus.COMPROMISED)
-            .update(
-                status=KeyStatus.COMPROMISED,
-                compromised_at=compromised_at,
-                not_after=key.not_after or now,
-            )
-        )
-        if not changed:
+        if CHECKPOINT in key.purposes:
+            key_rows.lock_signing()
+            key_rows.lock_service_keys()
+        current = SigningKey.objects.select_for_update().get(pk=key.pk)
+        if current.status == KeyStatus.COMPROMISED:
             raise KeyNotActive("The key is marked as compromised already.")
+        was_active, ended = current.is_active, current.not_after or key_rows.end_of_signing(current)
+        SigningKey.objects.filter(pk=key.pk).update(
+            status=KeyStatus.COMPROMISED, compromised_at=compromised_at, not_after=ended
+        )
         trail.record(
             EventType.AUDIT_KEY_COMPROMISED,
             actor=actor,
             obj=("key", key.key_id),
             data={"name": key.name, "compromised_at": format_time(compromised_at)},
         )
+        if was_active and CHECKPOINT in key.purposes:
+            key_rows.create_checkpoint_key(actor, not_before=ended)
     key.refresh_from_db()
     return key
 
@@ -178,14 +240,14 @@ def signer_for(purpose: str) -> Signer:
         KeyMissing: there is no such key yet, or the configured one is not registered.
     """
     if purpose == CHECKPOINT:
-        key = _active_service_key(CHECKPOINT)
+        key = key_rows.active_service_key(CHECKPOINT)
         if key is None:
             raise KeyMissing("There is no checkpoint key: run `manage.py bootstrap` first.")
         return boxes.opened(key, None)
     if purpose not in ARTEFACTS:
         raise Invalid("The service signs checkpoints, packages and packets.", field="purpose")
     signer = _configured(settings.SIGNING_PRIVATE_KEY)
-    key = _active_service_key(purpose)
+    key = key_rows.active_service_key(purpose)
     if key is None or key.key_id != signer.key_id:
         raise KeyMissing(
             "SIGNING_PRIVATE_KEY is not registered: `manage.py bootstrap` registers the first"
@@ -204,7 +266,7 @@ def _configured(pem: str) -> LocalSigner:
 
 
 def person_signer(key: SigningKey, password: str) -> Signer:
-    """The signer of a person's key.
+    """The signer of a person's key. A box that a former key-encryption key closed is closed anew.
 
     Raises:
         WrongPassword: it does not open the key. KeyNotActive: the key is out of use.
@@ -213,7 +275,11 @@ def person_signer(key: SigningKey, password: str) -> Signer:
         raise KeyNotActive("This signing key is out of use.")
     if key.person_id is None:
         raise NotOwnKey("This is not a person's key.")
-    return boxes.opened(key, password)
+    opened = boxes.opened_box(key, password)
+    if not opened.is_current:
+        actor = Actor.system("key-encryption")
+        rewrapping.close_anew(actor=actor, key=key, signer=opened.signer, password=password)
+    return opened.signer
 
 
 def active_key_of(person: Person) -> SigningKey | None:
@@ -227,13 +293,35 @@ def public_pem(key_id: str | None = None) -> str:
     Raises:
         NotFound: there is no such key.
     """
-    if key_id is None:
-        key = _active_service_key(ARTEFACTS[0])
-    else:
-        key = SigningKey.objects.filter(key_id=key_id).first()
+    if key_id is not None:
+        return by_id(key_id).public_key_pem
+    key = key_rows.active_service_key(ARTEFACTS[0])
     if key is None:
         raise NotFound("There is no such key.")
     return key.public_key_pem
+
+
+def listed(*, actor: Actor, status: str | None = None) -> QuerySet[SigningKey]:
+    """The keys, for a list; only those of a status if one is asked for.
+
+    Raises:
+        Forbidden: the actor has nothing to do with keys. Invalid: there is no such status.
+    """
+    if not policy.scope(actor.account, Action.VIEW_KEYS):
+        raise Forbidden("Your roles do not allow this.")
+    if status is None:
+        return SigningKey.objects.all()
+    if status not in KeyStatus.values:
+        raise Invalid(f"One of {', '.join(KeyStatus.values)}.", field="status")
+    return SigningKey.objects.filter(status=status)
+
+
+def by_id(key_id: str) -> SigningKey:
+    """The key of that id. Raises NotFound."""
+    key = SigningKey.objects.filter(key_id=key_id).first()
+    if key is None:
+        raise NotFound("There is no such key.", field="key_id")
+    return key
 
 
 def signers() -> Signers:
@@ -264,66 +352,23 @@ def _register_artefact_key(actor: Actor) -> None:
         if not known.is_active:
             raise KeyNotActive("SIGNING_PRIVATE_KEY is a key that was taken out of use.")
         return
-    before = _active_service_key(ARTEFACTS[0])
+    before = key_rows.active_service_key(ARTEFACTS[0])
     if before is not None:
-        _retire(actor, before)
-    _create(signer, actor=actor, name=_NAMES[ARTEFACTS[0]], purposes=list(ARTEFACTS))
+        key_rows.retire(actor, before)
+    key_rows.create(signer, actor=actor, name=_ARTEFACTS_NAME, purposes=list(ARTEFACTS))
 
 
-def _active_service_key(purpose: str) -> SigningKey | None:
-    return SigningKey.objects.filter(
-        person=None, status=KeyStatus.ACTIVE, purposes__contains=[purpose]
-    ).first()
-
-
-def _create(
-    signer: LocalSigner,
-    *,
-    actor: Actor,
-    name: str,
-    purposes: list[str],
-    person: Person | None = None,
-    box: tuple[bytes, bytes] | None = None,
-) -> SigningKey:
-    private_box, salt = box or (None, None)
-    key = SigningKey.objects.create(
-        key_id=signer.key_id,
-        name=name,
-        person=person,
-        purposes=purposes,
-        algorithm=signer.algorithm,
-        public_key_pem=signer.public_key_pem,
-        private_box=private_box,
-        salt=salt,
-        not_before=timezone.now(),
-    )
-    data = {"name": name, "purposes": purposes, "algorithm": signer.algorithm}
-    trail.record(EventType.AUDIT_KEY_CREATED, actor=actor, obj=("key", key.key_id), data=data)
-    return key
-
-
-def _retire(actor: Actor, key: SigningKey) -> None:
-    retired = SigningKey.objects.filter(pk=key.pk, status=KeyStatus.ACTIVE).update(
-        status=KeyStatus.RETIRED, not_after=timezone.now()
-    )
-    if not retired:
-        raise KeyNotActive("The key is out of use already.")
-    trail.record(
-        EventType.AUDIT_KEY_RETIRED,
-        actor=actor,
-        obj=("key", key.key_id),
-        data={"name": key.name, "purposes": key.purposes},
-    )
-
-
-def _require_own(actor: Actor, key: SigningKey) -> None:
+def _require_owner(actor: Actor, person: Person, password: str) -> None:
+    trail.ensure_enabled()
     account = actor.account
-    if account is None or account.person_id is None or account.person_id != key.person_id:
-        raise NotOwnKey("Only the person whose key it is may do this alone.")
+    if account is None or account.person_id is None or account.person_id != person.pk:
+        raise NotOwnKey("A signing key is made by the person whose key it is.")
     if not policy.scope(account, Action.MANAGE_OWN_KEY):
-        raise Forbidden("Your roles do not manage signing keys.")
+        raise Forbidden("Your roles do not sign, so they need no key.")
+    if not account.check_password(password):
+        raise WrongPassword("That is not your password.", field="password")
 
 
-def _lock_service_keys() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SERVICE_KEYS_LOCK])
+def _require_keeper(actor: Actor, key: SigningKey) -> None:
+    trail.ensure_enabled()
+    policy.require(actor.account, Action.MANAGE_KEYS, client_of(key.person))

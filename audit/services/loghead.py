@@ -10,7 +10,8 @@ from django.db import connection
 
 from audit.formats.event import genesis_hash
 from sealing.errors import IntegrityFailure, Invalid
-from sealing.merkle import HASH_BYTES, Frontier
+from sealing.leaves import HASH_BYTES
+from sealing.merkle import Frontier
 
 _SELECT = "SELECT origin, size, head, frontier, last_sealed_at FROM audit_loghead WHERE id = 1"
 

@@ -1,4 +1,8 @@
-"""Pauses and resumes the archiver and the retention sweep, and keeps count of what they do."""
+"""Pauses and resumes the archiver and the retention sweep, and keeps count of what they do.
+
+Pausing takes two people: it is asked for through `ops` and called here by the approved act
+(`ops.acts.switches`). Resuming restores the protection, so one person does it alone.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +44,11 @@ class AlreadyThere(Conflict):
 def state() -> ArchiverState:
     """How the archive and its upkeep stand."""
     return ArchiverState.objects.get_or_create(pk=1)[0]
+
+
+def is_paused(what: What) -> bool:
+    """Whether somebody paused it."""
+    return getattr(state(), f"{_PREFIX[what]}paused_at") is not None
 
 
 def ensure_running(what: What) -> None:

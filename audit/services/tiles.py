@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from django.db import connection
 
 from sealing.errors import IntegrityFailure
-from sealing.merkle import HASH_BYTES
+from sealing.leaves import HASH_BYTES
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT

@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
+from access import policy
 from access.admin import components
 from access.admin.acts import Decision, Done, ObjectAction, ResultPage
 from access.models import User
@@ -18,7 +19,15 @@ from evidence.admin import columns
 from evidence.admin.forms import CountersignForm, DownloadForm, ExportForm, VerifyForm
 from evidence.models import Package
 from evidence.responses import file_response
-from evidence.services import countersigning, downloads, locating, packages, verification
+from evidence.services import countersigning, downloads, exporting, verification
+from sealing.times import format_time
+
+# A page is not kept waiting longer for an export; the run's own page shows how it goes on.
+PATIENCE_SECONDS = 5.0
+_AS_ENTERED = (
+    "retention_policy", "vault_mode", "external_kms", "external_worm",
+    "external_require_success", "required_countersignatures", "note",
+)  # fmt: skip
 
 # --- export -------------------------------------------------------------------------------
 
@@ -36,27 +45,33 @@ def describe_export(request: HttpRequest, obj: None) -> Decision:
             "The client's audit events of these days are put into a package, together with "
             "a proof that they are part of the log.",
             "The service signs the package. You become its maker.",
+            "Unless you choose otherwise, a copy is locked away in the vault.",
             "That you made it is recorded in the audit trail.",
         ),
         irreversible=(
-            "A package can't be changed or deleted.",
+            "A package can't be changed or deleted, nor its copy before the retention ends.",
             "You can't countersign what you made, by any account.",
         ),
     )
 
 
 def do_export(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
-    """Makes the package."""
-    actor = _actor(request)
-    package = packages.export_package(
-        actor=actor,
-        client=locating.client_for_export(actor=actor, client_id=data["client_id"] or None),
-        period_start=data["period_start"],
-        period_end=data["period_end"],
-        retention_policy=data["retention_policy"],
-        required_countersignatures=data["required_countersignatures"],
-        note=data["note"],
+    """Asks for the package, and shows it, or the run that makes it where that takes a while."""
+    payload: dict[str, Any] = {
+        "client_id": data["client_id"] or None,
+        "period_start": format_time(data["period_start"]),
+        "period_end": format_time(data["period_end"]),
+        **{key: data[key] for key in _AS_ENTERED if data.get(key, "") != ""},
+    }
+    found = exporting.request_export(
+        actor=_actor(request), payload=payload, wait_seconds=PATIENCE_SECONDS
     )
+    if found.package is None:
+        return Done(
+            message="The export was started. You can leave this page; the run goes on.",
+            url=reverse("admin:ops_run_change", args=[found.run.pk]),
+        )
+    package = found.package
     return Done(
         message=f"Made {package.bundle_id} with {package.event_count} events.",
         url=reverse("admin:evidence_package_change", args=[package.pk]),
@@ -73,9 +88,10 @@ def countersign_hindrance(request: HttpRequest, obj: Package) -> str | None:
         return "The package was not written to its end."
     if not obj.required_signatures:
         return "The package was made without a signature: there is nothing to countersign."
-    if obj.maker_id == person_id:
+    same_human = policy.people_of(person_id)
+    if obj.maker_id in same_human:
         return "You made this package: another person has to countersign it."
-    if obj.countersignatures.filter(person=person_id).exists():
+    if obj.countersignatures.filter(person__in=same_human).exists():
         return "You have countersigned this package already."
     if _key_of(request) is None:
         return "You have no active signing key: make one first, under Administration."
@@ -193,7 +209,7 @@ def _not_checked(told: dict[str, Any]) -> Sequence[str]:
         "countersign": "Countersignatures: there are none.",
         "proofs": "The log lines and their proof.",
         "mac": "A mac of older times: there is none, or no secret to compare it with.",
-        "timestamp": "A timestamp of an outside authority: there is none.",
+        "timestamp": "A timestamp of an authority: there is none, or nothing to check it by.",
     }
     return [text for part, text in sentences.items() if not told[f"{part}_checked"]]
 

@@ -45,7 +45,7 @@ def standing(package: Package) -> SafeString:
     have, needed = _signatures(package)
     if not needed:
         return state(package)
-    words = f"{_word(have)} of {_word(needed)} signatures"
+    words = f"{word(have)} of {word(needed)} signatures"
     return format_html('{} <span class="account">{}</span>', state(package), words)
 
 
@@ -54,7 +54,7 @@ def signatures(package: Package) -> SafeString:
     have, needed = _signatures(package)
     if not needed:
         return components.NOTHING
-    words = f"{_word(have)} of {_word(needed)}"
+    words = f"{word(have)} of {word(needed)}"
     return components.pill(words, words, tone=Tone.VERIFIED if have >= needed else Tone.WAITING)
 
 
@@ -65,7 +65,8 @@ def _signatures(package: Package) -> tuple[int, int]:
     return package.required_signatures + countersigned(package), needed
 
 
-def _word(number: int) -> str:
+def word(number: int) -> str:
+    """A small number as a word."""
     return _WORDS[number] if number < len(_WORDS) else str(number)
 
 
@@ -85,5 +86,5 @@ def size(size_bytes: int | None) -> str:
         return "—"
     for unit, factor in _UNITS:
         if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
+            return f"{f'{size_bytes / factor:.1f}'.removesuffix('.0')} {unit}"
     return f"{size_bytes} bytes"

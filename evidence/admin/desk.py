@@ -24,7 +24,7 @@ from access.admin.desk import (
 from access.admin.site import site
 from access.roles import Action
 from evidence import selectors
-from evidence.admin import columns
+from evidence.admin import columns, job_pages
 from evidence.admin.packages import PackageAdmin
 from evidence.models import Package
 
@@ -35,6 +35,7 @@ SHOWN = 6
 def connect() -> None:
     """Registers pages, navigation, cards and table; called once, at start-up."""
     site.register(Package, PackageAdmin)
+    job_pages.connect()
     register_nav(NavItem(Section.PACKAGES, "Packages", LIST, Action.VIEW, order=10))
     register_card(DeskCard(10, waiting_card))
     register_card(DeskCard(40, failed_card))

@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 from access.admin import components
 from access.admin.mixins import ObjectActionsMixin, ReadOnlyAdmin
 from evidence import selectors
-from evidence.admin import acts, columns, custody
+from evidence.admin import acts, columns, custody, custody_vault
+from evidence.admin.custody_vault import Kept
 from evidence.admin.filters import OutcomeFilter, WaitingFilter
 from evidence.models import Package
 
@@ -57,11 +58,22 @@ class PackageAdmin(ObjectActionsMixin, ReadOnlyAdmin):
                 "fields": (
                     "shown_maker",
                     "generated_at",
-                    "retention_policy",
-                    "vault_mode",
-                    "package_path",
+                    "shown_path",
                     "pending_at_export",
                     "set_aside_at_export",
+                )
+            },
+        ),
+        (
+            "Where it is kept",
+            {
+                "fields": (
+                    "shown_vault",
+                    "shown_lock",
+                    "shown_retention",
+                    "shown_timestamp",
+                    "shown_external_kms",
+                    "shown_external_worm",
                 )
             },
         ),
@@ -135,11 +147,57 @@ class PackageAdmin(ObjectActionsMixin, ReadOnlyAdmin):
         """Who made it."""
         return components.person(obj.maker_account)
 
+    @admin.display(description="Working copy")
+    def shown_path(self, obj: Package) -> SafeString:
+        """Its name below the package folder."""
+        return components.identifier(obj.package_path)
+
+    @admin.display(description="Vault")
+    def shown_vault(self, obj: Package) -> Any:
+        """In which vault, or that there is none."""
+        return custody_vault.vault_words(obj, _kept(obj))
+
+    @admin.display(description="Lock")
+    def shown_lock(self, obj: Package) -> Any:
+        """The lock that rules."""
+        return custody_vault.lock_words(_kept(obj))
+
+    @admin.display(description="Retention policy asked for")
+    def shown_retention(self, obj: Package) -> SafeString:
+        """The policy by its name."""
+        return components.identifier(obj.retention_policy)
+
+    @admin.display(description="Timestamp")
+    def shown_timestamp(self, obj: Package) -> SafeString:
+        """What came of asking the authority."""
+        return custody_vault.outside_status(obj.timestamp_status)
+
+    @admin.display(description="External key service")
+    def shown_external_kms(self, obj: Package) -> SafeString:
+        """What came of asking it."""
+        return custody_vault.outside_status(obj.external_kms_status)
+
+    @admin.display(description="External archive")
+    def shown_external_worm(self, obj: Package) -> SafeString:
+        """What came of asking it."""
+        return custody_vault.outside_status(obj.external_worm_status)
+
     def page_context(self, request: HttpRequest, obj: Package) -> dict[str, Any]:
-        """The custody line, and the button that verifies at once."""
+        """The custody line, the files in the vault, and the button that verifies at once."""
+        kept = _kept(obj)
         return {
             **super().page_context(request, obj),
-            "steps": custody.steps(obj),
+            "steps": custody.steps(obj, kept),
+            "vault_columns": custody_vault.FILE_COLUMNS,
+            "vault_rows": custody_vault.file_rows(kept),
             "verify_action": self.action_url(acts.VERIFY, obj) if obj.is_complete else None,
             "csrf_token": get_token(request),
         }
+
+
+def _kept(package: Package) -> Kept:
+    """What is recorded of where it lies, looked up once for a page."""
+    found: Kept | None = package.__dict__.get("_strongroom_kept")
+    if found is None:
+        found = package.__dict__["_strongroom_kept"] = Kept.of(package)
+    return found

@@ -10,11 +10,9 @@ from rest_framework.request import Request
 from evidence.formats import names
 from evidence.models import CountersignEntry, Package
 from evidence.services.downloads import file_names
+from evidence.services.exporting import summary
 from sealing import canonical
 from sealing.times import format_time
-
-NOT_ASKED_FOR = "SKIPPED"
-NOT_CONFIGURED = "DISABLED"
 
 
 def package(found: Package, request: Request) -> dict[str, Any]:
@@ -47,19 +45,9 @@ def package(found: Package, request: Request) -> dict[str, Any]:
     }
 
 
-def exported(
-    found: Package, request: Request, *, external_worm: bool, external_kms: bool
-) -> dict[str, Any]:
-    """A package that was just made; nothing was put into a vault or sent anywhere."""
-    return package(found, request) | {
-        "vault_copy_path": None,
-        "vault_worm_lock_path": None,
-        "vault_envelope_path": None,
-        "external_worm_status": NOT_CONFIGURED if external_worm else NOT_ASKED_FOR,
-        "external_worm_receipt": None,
-        "external_kms_status": NOT_CONFIGURED if external_kms else NOT_ASKED_FOR,
-        "archive_receipt": None,
-    }
+def exported(found: Package, request: Request) -> dict[str, Any]:
+    """A package that was just made, and what came of vault and external archives."""
+    return package(found, request) | summary(found) | {"run_id": str(found.run_id)}
 
 
 def countersigned(entry: CountersignEntry) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from access.api.serializers import MomentField, StrictSerializer
-from evidence.formats.contents import VaultMode
 from evidence.formats.manifest import MAX_COUNTERSIGNATURES
 from evidence.services.countersigning import MEANING
 
@@ -24,18 +23,18 @@ class ExportBody(StrictSerializer):
     event_types = serializers.ListField(
         child=serializers.CharField(max_length=128), required=False, allow_null=True, default=None
     )
-    package_prefix = serializers.CharField(max_length=40, required=False, default="evidence")
-    sign_bundle = serializers.BooleanField(required=False, default=True)
+    package_prefix = serializers.CharField(max_length=40, required=False)
+    sign_bundle = serializers.BooleanField(required=False)
     signer = serializers.CharField(max_length=256, required=False, allow_null=True, default=None)
     signing_key_id = serializers.CharField(
         max_length=128, required=False, allow_null=True, default=None
     )
-    retention_policy = serializers.CharField(max_length=64, required=False, default="hipaa_6y")
-    vault_mode = serializers.CharField(max_length=32, required=False, default=VaultMode.NONE.value)
+    retention_policy = serializers.CharField(max_length=64, required=False)
+    vault_mode = serializers.CharField(max_length=32, required=False)
     kms_key_id = serializers.CharField(
         max_length=512, required=False, allow_null=True, default=None
     )
-    external_require_success = serializers.BooleanField(required=False, default=False)
+    external_require_success = serializers.BooleanField(required=False)
     required_countersignatures = serializers.IntegerField(
         min_value=0,
         max_value=MAX_COUNTERSIGNATURES,
@@ -88,6 +87,7 @@ class UploadBody(StrictSerializer):
     sig = serializers.FileField(required=False, allow_empty_file=True)
     signature = serializers.FileField(required=False, allow_empty_file=True)
     countersign = serializers.FileField(required=False, allow_empty_file=True)
+    timestamp = serializers.FileField(required=False, allow_empty_file=True)
     require_countersign = serializers.BooleanField(required=False, default=False)
     signing_secret = serializers.CharField(
         max_length=_SECRET, required=False, trim_whitespace=False, default=None
@@ -163,9 +163,18 @@ class PackagePage(serializers.Serializer[Any]):
     results = PackageAnswer(many=True)
 
 
+class ExportGoesOn(serializers.Serializer[Any]):
+    """An export that takes longer than an answer may."""
+
+    run_id = serializers.CharField()
+    status = serializers.CharField()
+
+
 class ExportAnswer(PackageAnswer):
     """A package that was just made, and what came of vault and external archives."""
 
+    run_id = serializers.CharField()
+    timestamp_status = serializers.CharField()
     vault_copy_path = serializers.CharField(allow_null=True)
     vault_worm_lock_path = serializers.CharField(allow_null=True)
     vault_envelope_path = serializers.CharField(allow_null=True)

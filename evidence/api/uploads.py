@@ -12,11 +12,15 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from access.api.parsers import BodyTooLarge
-from evidence.files import mapped
+from evidence.files import opened
 from evidence.formats.fields import MAX_SIDECAR_BYTES
 from evidence.formats.package import PackageBytes
 
-DEFAULT_MAX_BYTES = 256 << 20
+
+def max_upload_bytes() -> int:
+    """How many bytes a request with files may have altogether."""
+    limit: int = settings.EVIDENCE_UPLOAD_MAX_BYTES
+    return limit
 
 
 class UploadParser(MultiPartParser):
@@ -29,7 +33,7 @@ class UploadParser(MultiPartParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> DataAndFiles[Any, Any]:
         """The fields and files. Raises BodyTooLarge before anything is read."""
-        limit = getattr(settings, "EVIDENCE_UPLOAD_MAX_BYTES", DEFAULT_MAX_BYTES)
+        limit = max_upload_bytes()
         request = (parser_context or {})["request"]
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if not announced.isdigit() or int(announced) > limit:
@@ -39,9 +43,9 @@ class UploadParser(MultiPartParser):
 
 @contextlib.contextmanager
 def uploaded(file: UploadedFile[bytes]) -> Iterator[PackageBytes]:
-    """The bytes of an uploaded package; a large one is mapped."""
+    """The bytes of an uploaded package; a large one is opened."""
     if isinstance(file, TemporaryUploadedFile):
-        with mapped(Path(file.temporary_file_path())) as data:
+        with opened(Path(file.temporary_file_path())) as data:
             yield data
     else:
         yield file.read()

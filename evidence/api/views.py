@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from django.http import HttpResponseBase
@@ -26,7 +27,8 @@ from evidence.api.pagination import PackagePagination
 from evidence.api.uploads import UploadParser, sidecar, uploaded
 from evidence.formats.verification import Sidecars
 from evidence.responses import file_response
-from evidence.services import countersigning, downloads, locating, packages, verification
+from evidence.services import countersigning, downloads, exporting, locating, verification
+from sealing.times import format_time
 
 S = TypeVar("S", bound="Serializer[Any]")
 
@@ -47,22 +49,32 @@ def _secret(given: dict[str, Any]) -> bytes | None:
     return secret.encode() if secret else None
 
 
+def _payload(given: dict[str, Any]) -> dict[str, Any]:
+    """The body as a job's payload has it: moments in our own form, defaults left to the service."""
+    return {
+        key: format_time(value) if isinstance(value, datetime) else value
+        for key, value in given.items()
+    }
+
+
 class ExportView(Idempotent):
     """`POST /compliance/evidence/export`"""
 
-    @extend_schema(request=bodies.ExportBody, responses={201: bodies.ExportAnswer})
+    @extend_schema(
+        request=bodies.ExportBody,
+        responses={201: bodies.ExportAnswer, 202: bodies.ExportGoesOn},
+    )
     def post(self, request: Request) -> Response:
-        """Make a package of a client's events in a half-open period."""
+        """Make a package of a client's events in a half-open period; waits for it for 30 seconds.
+
+        What takes longer is answered with 202 and the run, which goes on.
+        """
         given = _given(bodies.ExportBody, request)
-        actor = _actor(request)
-        client = locating.client_for_export(actor=actor, client_id=given.pop("client_id"))
-        package = packages.export_package(actor=actor, client=client, **given)
-        answer = representations.exported(
-            package,
-            request,
-            external_worm=given["external_worm"],
-            external_kms=given["external_kms"],
-        )
+        found = exporting.request_export(actor=_actor(request), payload=_payload(given))
+        if found.package is None:
+            answer = {"run_id": str(found.run.pk), "status": found.run.status}
+            return Response(answer, status=status.HTTP_202_ACCEPTED)
+        answer = representations.exported(found.package, request)
         return Response(answer, status=status.HTTP_201_CREATED)
 
 
@@ -106,6 +118,7 @@ class VerifyView(APIView):
             sig=sidecar(given.get("sig")),
             signature=sidecar(given.get("signature")),
             countersign=sidecar(given.get("countersign")),
+            timestamp=sidecar(given.get("timestamp")),
         )
         with uploaded(given["package"]) as data:
             return verification.verify_upload(

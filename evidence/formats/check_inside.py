@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from audit.formats import checkpoint as checkpoints
 from evidence.formats import contents, manifest
+from evidence.formats.check_timestamp import Age
+from evidence.formats.completeness import Completeness
 from evidence.formats.contents import (
     ArchivePolicy,
     ChainVerdict,
-    Completeness,
     Proofs,
 )
 from evidence.formats.lines import MAX_LINE_BYTES, LineChecker
@@ -19,7 +22,42 @@ from evidence.formats.report import Findings, Part
 from sealing import digests, merkle
 from sealing.errors import Invalid
 from sealing.keys import Signers
-from sealing.results import Verdict
+from sealing.results import Finding, Verdict
+
+# What a document may need beside what grows with the lines: each of the policy's and verdict's
+# texts is short, the observed jobs are some three KiB each.
+_FIXED_BYTES: Final = {
+    contents.ARCHIVE_POLICY: 1 << 17,
+    contents.CHAIN_VERIFY: 1 << 17,
+    contents.CHECKPOINT: 1 << 16,
+    contents.COMPLETENESS: 8 << 20,
+    contents.PROOFS: 1 << 10,
+}
+_NUMBER_BYTES: Final = 20  # the longest one, and a comma
+_HASH_BYTES: Final = 75  # in quotation marks, and a comma
+_RANGE_BYTES: Final = 2 * _NUMBER_BYTES + 3
+# The request with its event types; and of each member two names and some fixed fields.
+_MANIFEST_BYTES: Final = 1 << 18
+_ENTRY_BYTES: Final = 700
+
+
+def most_hashes(lines: int, tree_size: int) -> int:
+    """How many hashes the proof of so many lines has at most, however they lie in the tree.
+
+    On each level the way to the lines passes at most so many nodes, and each of them has at most
+    one neighbour whose hash has to be told.
+    """
+    return 1 + sum(min(1 << level, lines) for level in range(tree_size.bit_length()))
+
+
+def most_bytes(name: str, lines: int, tree_size: int) -> int:
+    """How large a document can be in a package of so many lines."""
+    needed = _FIXED_BYTES[name]
+    if name == contents.PROOFS:
+        needed += lines * _NUMBER_BYTES + most_hashes(lines, tree_size) * _HASH_BYTES
+    elif name == contents.COMPLETENESS:
+        needed += lines * _RANGE_BYTES
+    return min(needed, contents.MAX_CONTENT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +78,8 @@ class _Documents:
     completeness: Completeness
 
 
-def check_inside(found: Findings, data: PackageBytes, signers: Signers) -> Inside:
-    """Check everything that needs no sidecar."""
+def check_inside(found: Findings, data: PackageBytes, signers: Signers, age: Age) -> Inside:
+    """Check everything that needs no sidecar; ``age`` is the package's."""
     try:
         package = open_package(data)
     except Invalid as error:
@@ -52,14 +90,15 @@ def check_inside(found: Findings, data: PackageBytes, signers: Signers) -> Insid
         found.bad(Part.MANIFEST, "manifest_missing", "There is no manifest.json.")
         return Inside()
     try:
-        raw = package.read(MANIFEST, max_bytes=manifest.MAX_MANIFEST_BYTES)
+        most = _MANIFEST_BYTES + len(package.entries) * _ENTRY_BYTES
+        raw = package.read(MANIFEST, max_bytes=min(most, manifest.MAX_MANIFEST_BYTES))
         parsed = manifest.parse(raw)
     except Invalid as error:
         found.bad(Part.MANIFEST, "manifest_invalid", error.message, error.field)
         return Inside(manifest_exists=True)
     _check_members(found, package, parsed)
     if found.clean(Part.MANIFEST):
-        _check_proofs(found, package, parsed, signers)
+        _check_proofs(found, package, parsed, signers, age)
     return Inside(parsed, digests.sha256_tag(raw), True)
 
 
@@ -93,11 +132,11 @@ def _check_members(found: Findings, package: Package, parsed: manifest.Manifest)
 
 
 def _check_proofs(
-    found: Findings, package: Package, parsed: manifest.Manifest, signers: Signers
+    found: Findings, package: Package, parsed: manifest.Manifest, signers: Signers, age: Age
 ) -> None:
     part = Part.PROOFS
     try:
-        documents = _read_documents(found, package, signers)
+        checkpoint = _read_checkpoint(found, package, signers, age)
         lines = LineChecker(
             client_id=parsed.client_id,
             start=parsed.period_start,
@@ -106,6 +145,8 @@ def _check_proofs(
         )
         for line in package.lines(contents.EVENTS, max_bytes=MAX_LINE_BYTES):
             lines.feed(line)
+        # Only now is it known how large they may be: by the lines that are there.
+        documents = _read_documents(package, checkpoint, lines.count, parsed.summary.tree_size)
     except Invalid as error:
         found.bad(part, error.code, error.message, error.field)
         return
@@ -119,13 +160,25 @@ def _check_proofs(
         _check_root(found, documents.checkpoint, documents.proofs, lines)
 
 
-def _read_documents(found: Findings, package: Package, signers: Signers) -> _Documents:
-    def read(name: str) -> bytes:
-        return package.read(name, max_bytes=contents.MAX_CONTENT_BYTES)
+def _read_checkpoint(
+    found: Findings, package: Package, signers: Signers, age: Age
+) -> checkpoints.Checkpoint | None:
+    note = package.read(contents.CHECKPOINT, max_bytes=most_bytes(contents.CHECKPOINT, 0, 0))
 
-    checkpoint, findings = checkpoints.open_note(read(contents.CHECKPOINT), signers)
-    for finding in findings:
+    def opened(proven_at: datetime | None) -> list[Finding]:
+        return checkpoints.open_note(note, signers, proven_at=proven_at)[1]
+
+    for finding in age.weigh(opened):
         found.add(Part.PROOFS, finding)
+    return checkpoints.open_note(note, signers)[0]
+
+
+def _read_documents(
+    package: Package, checkpoint: checkpoints.Checkpoint | None, lines: int, tree_size: int
+) -> _Documents:
+    def read(name: str) -> bytes:
+        return package.read(name, max_bytes=most_bytes(name, lines, tree_size))
+
     return _Documents(
         checkpoint=checkpoint,
         proofs=Proofs.parse(read(contents.PROOFS)),

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
 
 from evidence.formats import signature
+from evidence.formats.check_timestamp import Age
 from evidence.formats.manifest import Manifest
 from evidence.formats.package import PackageBytes
 from evidence.formats.report import Findings, Part
+from sealing import digests
 from sealing.errors import Invalid
-from sealing.keys import Signers, TrustedKey
+from sealing.keys import ED25519, Signers, TrustedKey
+from sealing.results import Finding
 from sealing.signers import hmac
 from sealing.times import parse_time
 
 PURPOSE = "package"
+# Ed25519 needs the whole message in memory. The installation's own packages are signed with RSA or
+# ECDSA, which need its digest alone.
+MAX_ED25519_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +39,12 @@ def check_signature(
     sig_raw: bytes | None,
     signature_raw: bytes | None,
     signers: Signers,
+    age: Age,
 ) -> signature.PackageSignature | None:
     """Check ``.zip.sig`` and ``.signature.json`` against the raw bytes of the package.
 
     Nothing inside the package is looked at. Where neither file is there nothing is found: what
-    that means is for the policy in the manifest to say.
+    that means is for the policy in the manifest to say. ``age`` is the signature's.
     """
     part = Part.SIGNATURE
     if sig_raw is None and signature_raw is None:
@@ -54,9 +61,9 @@ def check_signature(
         return None
     if document.digest != package_sha256 or not document.statement.subject_name.endswith(".zip"):
         found.bad(part, "signature_digest_differs", "The signature is about another file.")
-    key = _trusted(found, document, signers)
+    key = _trusted(found, document, signers, age, len(data))
     if key is not None:
-        _check_bytes(found, key, sig, data, document)
+        _check_bytes(found, key, sig, _Signed(data, digests.untag(package_sha256)), document)
     if found.clean(part):
         found.good(
             part,
@@ -67,27 +74,62 @@ def check_signature(
 
 
 def _trusted(
-    found: Findings, document: signature.PackageSignature, signers: Signers
+    found: Findings,
+    document: signature.PackageSignature,
+    signers: Signers,
+    age: Age,
+    size_bytes: int,
 ) -> TrustedKey | None:
+    """The key that the signature names; None if it may not have signed this, or not in this way."""
     signed_at = parse_time(document.signed_at)
-    refusal = signers.refusal(document.signing_key_id, purpose=PURPOSE, signed_at=signed_at)
-    if refusal is not None:
-        found.add(Part.SIGNATURE, refusal)
+
+    def refusals(proven_at: datetime | None) -> list[Finding]:
+        refusal = signers.refusal(
+            document.signing_key_id, purpose=PURPOSE, signed_at=signed_at, proven_at=proven_at
+        )
+        return [] if refusal is None else [refusal]
+
+    refused = age.weigh(refusals)
+    for finding in refused:
+        found.add(Part.SIGNATURE, finding)
     key = signers.get(document.signing_key_id)
-    if key is not None and key.algorithm != document.algorithm:
+    if key is None or any(finding.ok is False for finding in refused):
+        return None
+    if key.algorithm != document.algorithm:
         found.bad(Part.SIGNATURE, "signature_algorithm_differs", "The key has another algorithm.")
+        return None
+    if key.algorithm == ED25519 and size_bytes > MAX_ED25519_BYTES:
+        found.bad(
+            Part.SIGNATURE,
+            "signature_algorithm_refused",
+            "Ed25519 is not accepted for a package of this size: RSA and ECDSA are.",
+        )
+        return None
     return key
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """The package, and its digest: most algorithms need no more of it."""
+
+    data: PackageBytes
+    digest: bytes
+
+    def is_covered(self, key: TrustedKey, sig: bytes) -> bool:
+        """Whether ``sig`` is the key's signature over these bytes."""
+        if key.algorithm == ED25519:
+            return key.verify(sig, self.data[:])
+        return key.verify_digest(sig, self.digest)
 
 
 def _check_bytes(
     found: Findings,
     key: TrustedKey,
     sig: bytes,
-    data: PackageBytes,
+    signed: _Signed,
     document: signature.PackageSignature,
 ) -> None:
-    # A mapped file is as good as bytes to the verifier, and need not be read into memory.
-    if key.verify(sig, cast(bytes, data)):
+    if signed.is_covered(key, sig):
         found.good(Part.SIGNATURE, "sig_valid", ".zip.sig is a signature over this file.")
     else:
         found.bad(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from evidence.formats.fields import Fields, document, refuse
 from sealing import digests
@@ -25,7 +24,6 @@ REQUIRED: Final = frozenset(
 )
 
 MAX_CONTENT_BYTES: Final = 256 << 20
-LATE_AFTER_SECONDS: Final = 86_400
 
 
 class VaultMode(StrEnum):
@@ -114,81 +112,6 @@ class ChainVerdict:
             tree_size=top.integer("tree_size"),
             message=top.text("message"),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """``completeness.json``: what is known about what the package may lack.
-
-    Attributes:
-        log_size: Events in the whole log when the package was made.
-        pending: Events acknowledged but without a place in the log at that moment, all clients.
-        set_aside: Events that could not be given a place, all clients.
-        included: Events in this package.
-        late: The numbers of included events sealed more than a day after they occurred, as
-            ranges with both ends included.
-        period_over: Whether the period had ended.
-    """
-
-    log_size: int
-    pending: int
-    set_aside: int
-    included: int
-    late: tuple[tuple[int, int], ...]
-    period_over: bool
-
-    def build(self) -> bytes:
-        """The bytes of the member."""
-        return encode(
-            {
-                "log_size_at_export": self.log_size,
-                "pending_at_export": self.pending,
-                "set_aside": self.set_aside,
-                "events_included": self.included,
-                "late_arrivals": {
-                    "later_than_seconds": LATE_AFTER_SECONDS,
-                    "count": sum(last - first + 1 for first, last in self.late),
-                    "ranges": [list(pair) for pair in self.late],
-                },
-                "period_over_at_export": self.period_over,
-            }
-        )
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Completeness:
-        """Read the member.
-
-        Raises:
-            Invalid: When it is not canonical or not of this form.
-        """
-        keys = (
-            "log_size_at_export", "pending_at_export", "set_aside", "events_included",
-            "late_arrivals", "period_over_at_export",
-        )  # fmt: skip
-        top = Fields(document(raw, max_bytes=MAX_CONTENT_BYTES), required=keys)
-        late = top.object("late_arrivals", required=("later_than_seconds", "count", "ranges"))
-        result = cls(
-            log_size=top.integer("log_size_at_export"),
-            pending=top.integer("pending_at_export"),
-            set_aside=top.integer("set_aside"),
-            included=top.integer("events_included"),
-            late=tuple(_pairs(late.items("ranges"))),
-            period_over=top.flag("period_over_at_export"),
-        )
-        # Whatever was said twice must agree: the bytes follow from the values.
-        if result.build() != raw:
-            raise refuse("/late_arrivals", "the count is not that of the ranges.")
-        return result
-
-
-def _pairs(items: Sequence[Any]) -> Iterable[tuple[int, int]]:
-    floor = -2
-    for index, item in enumerate(items):
-        fine = isinstance(item, list) and len(item) == 2 and all(type(n) is int for n in item)
-        if not fine or not floor + 1 < item[0] <= item[1]:
-            raise refuse(f"/late_arrivals/ranges/{index}", "an ascending range is expected.")
-        floor = item[1]
-        yield item[0], item[1]
 
 
 class Ranges:

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Final
 
 from audit.formats import event as events
-from evidence.formats.contents import LATE_AFTER_SECONDS, Ranges
+from evidence.formats.completeness import LATE_AFTER_SECONDS
+from evidence.formats.contents import Ranges
 from sealing import digests
 from sealing.errors import Invalid
+from sealing.leaves import Leaves
 from sealing.times import parse_time
 
 MAX_LINE_BYTES: Final = events.MAX_EVENT_BYTES + 4096
@@ -47,7 +49,7 @@ class LineChecker:
         self._types = None if types is None else frozenset(types)
         self._last: tuple[int, bytes] | None = None
         self.first_seq: int | None = None
-        self.leaves: dict[int, bytes] = {}
+        self.leaves = Leaves()
         self.links = 0
         self.late = Ranges()
 
@@ -86,7 +88,7 @@ class LineChecker:
         self._check_event(line.seq, line.event_bytes, line.sealed_at)
         if self.first_seq is None:
             self.first_seq = line.seq
-        self.leaves[line.seq] = line.hash
+        self.leaves.add(line.seq, line.hash)
         self._last = (line.seq, line.hash)
 
     def _check_place(self, seq: int, prev_hash: bytes) -> None:

@@ -1,10 +1,11 @@
-"""Names of packages and their sidecars (docs/formats.md, "Evidence package")."""
+"""Names of packages, of their sidecars and of their folders in the vault (docs/formats.md)."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Final
 
 from evidence.formats.errors import FormatRefused
@@ -15,11 +16,26 @@ SIG_SUFFIX: Final = ".zip.sig"
 SIGNATURE_SUFFIX: Final = ".signature.json"
 COUNTERSIGN_SUFFIX: Final = ".countersign.json"
 TIMESTAMP_SUFFIX: Final = ".tsr"
+ENCRYPTED_SUFFIX: Final = ".zip.enc"
+KMS_ENVELOPE_SUFFIX: Final = ".kms-envelope.json"
+WORM_RECEIPT_SUFFIX: Final = ".worm-receipt.json"
 
+_STAMP_CHARACTERS = len("20260202T093005Z_0a1b2c3d")
 _PREFIX = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?"
 _PREFIX_ONLY = re.compile(_PREFIX)
 _BUNDLE = re.compile(_PREFIX + r"_[0-9]{8}T[0-9]{6}Z_[0-9a-f]{8}")
 _FOLDER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBERED = re.compile(
+    rf"(?P<bundle>{_BUNDLE.pattern})\.(?P<kind>countersign|worm-lock)"
+    r"-(?P<number>[0-9]{4}|[1-9][0-9]{4,8})\.json"
+)
+
+
+class Numbered(StrEnum):
+    """Files of which the vault keeps every state, each under the next number."""
+
+    COUNTERSIGN = "countersign"
+    WORM_LOCK = "worm-lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,21 @@ class PackageName:
     def sidecar(self, suffix: str) -> str:
         """The path of a file that stands beside the package."""
         return f"{self.folder}/{self.bundle_id}{suffix}"
+
+    @property
+    def vault_folder(self) -> str:
+        """``<client or platform>/YYYY/MM/DD/<bundle_id>``, by the day that the bundle id names.
+
+        Raises:
+            FormatRefused: For a bundle id with a day that no calendar has.
+        """
+        stamp = self.bundle_id[-_STAMP_CHARACTERS:]
+        year, month, day = stamp[:4], stamp[4:6], stamp[6:8]
+        try:
+            date.fromisoformat(f"{year}-{month}-{day}")
+        except ValueError as error:
+            raise FormatRefused("There is no such day.", field="bundle_id") from error
+        return f"{self.folder}/{year}/{month}/{day}/{self.bundle_id}"
 
 
 def make_bundle_id(prefix: str, at: datetime, random_hex: str) -> str:
@@ -86,3 +117,40 @@ def parse_package_path(path: str) -> PackageName:
         "A package's path is its client (or 'platform'), '/', and its bundle id with '.zip'.",
         field="package_path",
     )
+
+
+def parse_vault_folder(path: str) -> PackageName:
+    """Read what :attr:`PackageName.vault_folder` gives; nothing else is a folder of the vault.
+
+    Raises:
+        FormatRefused: For any other path.
+    """
+    folder, _, rest = path.partition("/")
+    bundle_id = rest.rpartition("/")[2]
+    if is_client_folder(folder) and is_bundle_id(bundle_id):
+        name = PackageName(None if folder == PLATFORM else folder, bundle_id)
+        if name.vault_folder == path:
+            return name
+    raise FormatRefused(
+        "A package's folder is its client (or 'platform'), year, month, day and bundle id."
+    )
+
+
+def numbered_name(bundle_id: str, kind: Numbered, number: int) -> str:
+    """``<bundle_id>.countersign-0001.json`` and its like; four digits, more from 10000 on.
+
+    Raises:
+        FormatRefused: For a number that can't be written so.
+    """
+    name = f"{bundle_id}.{kind}-{number:04d}.json"
+    if parse_numbered(name) != (bundle_id, kind, number):
+        raise FormatRefused("Files are numbered from 1.")
+    return name
+
+
+def parse_numbered(name: str) -> tuple[str, Numbered, int] | None:
+    """The bundle id, kind and number of a numbered file; None if the name is of no such file."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None or int(match["number"]) == 0:
+        return None
+    return match["bundle"], Numbered(match["kind"]), int(match["number"])

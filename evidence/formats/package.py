@@ -8,18 +8,26 @@ lies before, between or behind the members, and every header bit, is thereby acc
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from mmap import mmap
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from evidence.formats.errors import ArchiveRefused
 
-# A large package is mapped rather than read: both are sliced and hashed in the same way.
-PackageBytes = bytes | mmap
+
+class PackageBytes(Protocol):
+    """The bytes of a package: in memory, or in a file of which slices are read."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        """Some of them, as of ``bytes``."""
+
 
 MANIFEST: Final = "manifest.json"
 MAX_PACKAGE_BYTES: Final = (1 << 32) - 1
@@ -58,6 +66,14 @@ class Entry:
     size_bytes: int
     crc32: int
     offset: int
+
+
+def sha256_of(data: PackageBytes) -> bytes:
+    """The 32 bytes of the digest over all of it, read in blocks."""
+    digest = hashlib.sha256()
+    for position in range(0, len(data), CHUNK_BYTES):
+        digest.update(data[position : position + CHUNK_BYTES])
+    return digest.digest()
 
 
 def member_order(name: str) -> tuple[bool, str]:

@@ -8,15 +8,23 @@ from enum import StrEnum
 from typing import Any, Final
 
 from evidence.formats.manifest import Manifest
+from sealing.keys import KEY_COMPROMISED
 from sealing.results import Finding, Report, Verdict
 
 COUNTERSIGNATURE_MISSING: Final = "countersignature_missing"
+COUNTERSIGNER_MERGED: Final = "countersigner_merged"
+_VOID: Final = frozenset({KEY_COMPROMISED, COUNTERSIGNER_MERGED})
 
 _MESSAGES: Final = {
     Verdict.VALID: "Everything that was checked is as it must be.",
     Verdict.INVALID: "The package must not be relied upon: {first}",
     Verdict.INCONCLUSIVE: "The package could not be checked completely: {first}",
 }
+
+
+def _is_absence(issue: Finding) -> bool:
+    is_of_entry = (issue.where or "").startswith("/entries/")
+    return issue.code == COUNTERSIGNATURE_MISSING or (issue.code in _VOID and is_of_entry)
 
 
 class Part(StrEnum):
@@ -37,6 +45,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._parts: dict[Part, list[Finding]] = {}
+        self._notes: list[Finding] = []
 
     def add(self, part: Part, finding: Finding) -> None:
         """Take one finding."""
@@ -54,6 +63,10 @@ class Findings:
         """A check that could not be made, and without which nobody may say valid."""
         self.add(part, Finding(code=code, ok=None, message=message, where=where))
 
+    def note(self, code: str, message: str) -> None:
+        """Something worth knowing that no verdict depends on."""
+        self._notes.append(Finding(code=code, ok=None, message=message))
+
     def checked(self, part: Part) -> bool:
         """Whether something was found out about the part."""
         return part in self._parts
@@ -69,6 +82,10 @@ class Findings:
     def all(self) -> tuple[Finding, ...]:
         """Everything found, part by part."""
         return tuple(found for part in Part for found in self._parts.get(part, ()))
+
+    def notes(self) -> tuple[Finding, ...]:
+        """What was noted."""
+        return tuple(self._notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,11 @@ class PackageReport:
 
     Each ``…_valid`` is true only if that part was checked and nothing in it was wrong; where
     ``…_checked`` is false, ``…_valid`` says nothing.
+
+    Attributes:
+        countersigners: those whose countersignature counts.
+        entry_digests: the digest of each entry of the countersign file, whether it counts or not.
+        notes: what is worth knowing and changes no verdict.
     """
 
     package_sha256: str
@@ -106,7 +128,9 @@ class PackageReport:
     proofs_checked: bool
     proofs_valid: bool
     countersigners: tuple[Countersigner, ...] = ()
+    entry_digests: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    notes: tuple[Finding, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
@@ -120,17 +144,22 @@ class PackageReport:
 
     @property
     def message(self) -> str:
-        """One sentence for a reader in a hurry."""
+        """A sentence for a reader in a hurry, and what was noted."""
         issues = sorted(self.issues, key=lambda issue: issue.ok is None)
+        first = issues[0].message if issues else ""
         if issues and self.awaits_countersignature:
-            return f"The package can't be relied upon yet: {issues[0].message}"
-        return _MESSAGES[self.verdict].format(first=issues[0].message if issues else "")
+            told = f"The package can't be relied upon yet: {first}"
+        else:
+            told = _MESSAGES[self.verdict].format(first=first)
+        return " ".join([told, *(note.message for note in self.notes)])
 
     @property
     def awaits_countersignature(self) -> bool:
-        """Whether nothing is wrong, except perhaps that a countersignature is missing."""
-        codes = {issue.code for issue in self.issues}
-        return bool(self.findings) and codes <= {COUNTERSIGNATURE_MISSING}
+        """Whether nothing is wrong, except perhaps that a countersignature is missing.
+
+        One that is void, by a compromised key or of one human twice, is as good as missing.
+        """
+        return bool(self.findings) and all(_is_absence(issue) for issue in self.issues)
 
     def with_findings(self, extra: Iterable[Finding]) -> PackageReport:
         """The same report and some more findings."""

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from evidence.formats.check_countersign import Signed, check_countersign
+from evidence.formats.check_countersign import (
+    Countersigned,
+    Signed,
+    Trust,
+    check_countersign,
+)
 from evidence.formats.check_inside import Inside, check_inside
 from evidence.formats.check_signature import Secret, check_mac, check_policy, check_signature
-from evidence.formats.package import PackageBytes
-from evidence.formats.report import Countersigner, Findings, PackageReport, Part
+from evidence.formats.check_timestamp import (
+    NO_ANCHORS,
+    Age,
+    Witnesses,
+    check_stamp_time,
+    check_timestamp,
+)
+from evidence.formats.package import PackageBytes, sha256_of
+from evidence.formats.report import Findings, PackageReport, Part
 from evidence.formats.signature import PackageSignature
 from sealing import digests
 from sealing.keys import Signers
+
+NOT_INSIDE: Final = (
+    "What is inside the file was not looked at, neither manifest nor log lines, nor were"
+    " countersignatures: here that takes a signature over the file by a trusted key."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,11 @@ def verify_package(
     require_countersign: bool = False,
     signing_secret: bytes | None = None,
     own_secret: bytes | None = None,
+    tsa_certificates: bytes | None = None,
+    anchors: Mapping[str, datetime] = NO_ANCHORS,
+    recorded: Container[str] | None = None,
+    only_if_signed: bool = False,
+    human: Callable[[str], str] = str,
 ) -> PackageReport:
     """Verify one package.
 
@@ -47,12 +71,34 @@ def verify_package(
         signing_secret: A shared secret of the caller's: a mac that it does not give is a fault.
         own_secret: The verifying installation's secret, for the ``mac_…`` fields alone: secrets
             rotate, so that a difference is no fault.
+        tsa_certificates: PEM of the timestamp authorities that are trusted; without it a
+            timestamp is noted as not checked.
+        anchors: Digests (of the raw ``signature.json``, of a countersignature's canonical JSON)
+            that are known to have existed at a time: what a compromised key signed counts only
+            if it is known to be older than the compromise.
+        recorded: The digests of the signatures that the verifier's own log tells of; None for a
+            verifier without a log.
+        only_if_signed: Look inside only if the signature of a trusted key holds over the bytes,
+            so that nobody else's documents are read. Otherwise that is what the report says.
+        human: Gives, of two persons who are known to be one human, the same id. Without it each
+            id is taken for somebody else.
 
     Returns:
         The report. The function does not raise for anything that the bytes contain.
+
+    Raises:
+        CertificatesRefused: There is a timestamp, and ``tsa_certificates`` can't be read.
     """
     found = Findings()
-    package_sha256 = digests.tag(hashlib.sha256(data).digest())
+    witnesses = Witnesses(anchors, recorded)
+    package_sha256 = digests.tag(sha256_of(data))
+    stamped_at = check_timestamp(
+        found,
+        raw=sidecars.timestamp,
+        package_sha256=package_sha256,
+        certificates=tsa_certificates,
+    )
+    stamp = Age(stamped_at, sidecars.timestamp is not None and tsa_certificates is None)
     document = check_signature(
         found,
         data=data,
@@ -60,28 +106,27 @@ def verify_package(
         sig_raw=sidecars.sig,
         signature_raw=sidecars.signature,
         signers=signers,
+        age=witnesses.of_signature(sidecars.signature, stamp),
     )
-    inside = check_inside(found, data, signers)
-    countersigners: tuple[Countersigner, ...] = ()
+    inside = Inside()
+    if found.clean(Part.SIGNATURE) or not only_if_signed:
+        age = witnesses.of_package(sidecars.signature, stamp)
+        inside = check_inside(found, data, signers, age)
+    else:
+        found.unknown(Part.PACKAGE, "inside_not_checked", NOT_INSIDE)
+    countersigned = Countersigned()
     if inside.manifest is not None:
         check_policy(found, document, inside.manifest, inside.manifest_digest)
-        countersigners = check_countersign(
+        check_stamp_time(found, stamped_at, inside.manifest)
+        countersigned = check_countersign(
             found,
             signed=Signed(inside.manifest, package_sha256, sidecars.signature, document),
             raw=sidecars.countersign,
-            signers=signers,
+            trust=Trust(signers, witnesses, human),
             required=max(inside.manifest.countersignatures, int(require_countersign)),
         )
     mac = check_mac(found, document, _secret(signing_secret, own_secret))
-    if sidecars.timestamp is not None:
-        found.unknown(
-            Part.TIMESTAMP,
-            "timestamp_not_checked",
-            "There is a timestamp beside the package, which this version can't check.",
-        )
-    return _report(
-        found, sidecars, inside, package_sha256, len(data), document, countersigners, mac
-    )
+    return _report(found, sidecars, inside, package_sha256, len(data), document, countersigned, mac)
 
 
 def _report(
@@ -91,7 +136,7 @@ def _report(
     package_sha256: str,
     size_bytes: int,
     document: PackageSignature | None,
-    countersigners: tuple[Countersigner, ...],
+    countersigned: Countersigned,
     mac: bool | None,
 ) -> PackageReport:
     return PackageReport(
@@ -103,15 +148,17 @@ def _report(
         signature_checked=sidecars.sig is not None or sidecars.signature is not None,
         signature_valid=document is not None and _signature_holds(found),
         countersign_checked=sidecars.countersign is not None and inside.manifest is not None,
-        countersign_valid=bool(countersigners) and found.clean(Part.COUNTERSIGN),
+        countersign_valid=bool(countersigned.good) and found.clean(Part.COUNTERSIGN),
         mac_checked=mac is not None,
         mac_valid=bool(mac),
-        timestamp_checked=False,
-        timestamp_valid=False,
+        timestamp_checked=found.checked(Part.TIMESTAMP),
+        timestamp_valid=found.clean(Part.TIMESTAMP),
         proofs_checked=found.checked(Part.PROOFS),
         proofs_valid=found.clean(Part.PROOFS),
-        countersigners=countersigners,
+        countersigners=countersigned.good,
+        entry_digests=countersigned.digests,
         findings=found.all(),
+        notes=found.notes(),
     )
 
 

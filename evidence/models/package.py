@@ -67,6 +67,8 @@ class Package(models.Model):
     checkpoint = models.TextField()
     pending_at_export = models.BigIntegerField("events not sealed at export")
     set_aside_at_export = models.BigIntegerField("events set aside at export")
+    # Expected against finished runs, archive and checkpoints, as they stood then.
+    observed = models.JSONField(default=dict)
     created_at = models.DateTimeField("made", db_default=Now(), editable=False)
 
     status = models.CharField(

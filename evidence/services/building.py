@@ -17,16 +17,20 @@ from audit import selectors
 from audit.formats import checkpoint as checkpoints
 from audit.services import proofs
 from evidence.formats import contents, manifest, readme
-from evidence.formats.contents import ArchivePolicy, ChainVerdict, Completeness, Proofs
+from evidence.formats.completeness import Completeness, Observed
+from evidence.formats.contents import ArchivePolicy, ChainVerdict, Proofs
 from evidence.formats.lines import LineChecker
 from evidence.formats.manifest import ExportRequest, FileEntry, Manifest, Summary
 from evidence.formats.package import MANIFEST, MAX_PACKAGE_BYTES, Member
 from evidence.models import Package
 from evidence.services.errors import LogInvalid
+from evidence.services.watching import Watch
 from sealing import digests, merkle, notes
 from sealing.errors import Invalid, TooLarge
 from sealing.results import Verdict
 from sealing.times import format_time
+
+_TOLD_EVERY = 5000
 
 
 class PeriodTooLarge(TooLarge):
@@ -53,13 +57,14 @@ class Built:
 
 
 @contextlib.contextmanager
-def built(package: Package, *, folder: Path) -> Iterator[Built]:
+def built(package: Package, *, folder: Path, watch: Watch) -> Iterator[Built]:
     """The members that the plan leads to; the same ones every time.
 
     Args:
         package: The stored plan.
         folder: Where the log lines are collected, in a file without a name that cannot outlive
             the process.
+        watch: Is told how many lines were collected.
 
     Raises:
         LogInvalid: The lines of the log do not verify.
@@ -67,7 +72,7 @@ def built(package: Package, *, folder: Path) -> Iterator[Built]:
     """
     with tempfile.TemporaryFile(dir=folder) as spool:
         lines = _checker(package)
-        events = _collect(package, lines, spool)
+        events = _collect(package, lines, spool, watch)
         others = _contents(package, lines)
         files = manifest.file_entries(
             (item.member.name, item.member.size_bytes, item.sha256) for item in [events, *others]
@@ -91,7 +96,7 @@ def _checker(package: Package) -> LineChecker:
     )
 
 
-def _collect(package: Package, lines: LineChecker, spool: BinaryIO) -> Content:
+def _collect(package: Package, lines: LineChecker, spool: BinaryIO, watch: Watch) -> Content:
     digest, crc, size = hashlib.sha256(), 0, 0
     found = selectors.event_lines(
         client_id=package.client_id,
@@ -114,6 +119,8 @@ def _collect(package: Package, lines: LineChecker, spool: BinaryIO) -> Content:
         crc = zlib.crc32(raw, crc)
         digest.update(raw)
         spool.write(raw)
+        if lines.count % _TOLD_EVERY == 0:
+            watch.progress(lines.count, unit="events", step="collecting events")
     spool.flush()
     member = Member(contents.EVENTS, size, crc, lambda: _again(spool))
     return Content(member, digests.tag(digest.digest()))
@@ -136,6 +143,7 @@ def _contents(package: Package, lines: LineChecker) -> list[Content]:
         included=lines.count,
         late=lines.late.as_tuple(),
         period_over=package.period_end <= package.generated_at,
+        observed=Observed.from_dict(package.observed) if package.observed else None,
     )
     raw = {
         contents.ARCHIVE_POLICY: policy.build(),
@@ -154,7 +162,7 @@ def _proof(package: Package, lines: LineChecker) -> tuple[bytes, ...]:
     if not lines.count:
         # The range that holds no listed line is the whole tree: its hash is the root.
         return (signed.root,) if signed.size else ()
-    hashes = tuple(proofs.compact(list(lines.leaves), signed.size))
+    hashes = tuple(proofs.compact(lines.leaves.indexes, signed.size))
     if merkle.root_from_compact(signed.size, lines.leaves, hashes) != signed.root:
         raise LogInvalid("The lines of the log do not lead to the root that was signed.")
     return hashes
@@ -184,7 +192,7 @@ def _manifest(package: Package, lines: LineChecker, files: tuple[FileEntry, ...]
     return Manifest(
         bundle_id=package.bundle_id,
         client_id=package.client_id,
-        run_id=None,
+        run_id=str(package.run_id) if package.run_id else None,
         maker=str(package.maker_id),
         period_start=format_time(package.period_start),
         period_end=format_time(package.period_end),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from access import policy
 from access.models import Person, User
 from access.roles import Action
 from audit.events import Actor, EventType
@@ -17,7 +18,7 @@ from evidence.formats import countersign as formats
 from evidence.formats import names
 from evidence.formats.check_countersign import PURPOSE
 from evidence.models import CountersignEntry, Package
-from evidence.services import checking, countersign_file, locating, requests
+from evidence.services import checking, countersign_file, countersign_vault, locating, requests
 from evidence.services.errors import (
     AlreadyCountersigned,
     CountersignerIsMaker,
@@ -30,7 +31,8 @@ from evidence.services.errors import (
     RequestRefused,
     SignerIsNotYou,
 )
-from sealing.errors import Conflict, Forbidden
+from sealing import digests
+from sealing.errors import Conflict, Forbidden, StrongroomError
 from sealing.signers.base import Signer
 from sealing.times import format_time
 
@@ -112,7 +114,23 @@ def countersign(
         _record_refusal(actor, package, error.code)
         raise
     countersign_file.publish(package)
+    _deposit(actor, package, entry)
     return entry
+
+
+def _deposit(actor: Actor, package: Package, entry: CountersignEntry) -> None:
+    """Puts the new state into the vault. What fails is recorded, and tried again by vault_audit."""
+    try:
+        countersign_vault.deposit_states(package)
+    except StrongroomError as error:
+        trail.record_alone(
+            EventType.EVIDENCE_VAULT_DIFFERS,
+            actor=actor,
+            client=package.client,
+            obj=("package", package.bundle_id),
+            outcome="failure",
+            data={"code": error.code, "number": entry.number, "reason": error.message},
+        )
 
 
 def _authorised(
@@ -123,7 +141,7 @@ def _authorised(
         raise NotAPerson("Countersigning is for people.")
     if signer not in (account.username, actor.id, str(account.person.pk)):
         raise SignerIsNotYou("The signer has to be you.", field="signer")
-    if package.maker_id == account.person.pk:
+    if policy.root_person(package.maker_id) == policy.root_person(account.person.pk):
         raise CountersignerIsMaker("You made this package: another person has to countersign it.")
     if not account.check_password(password):
         raise ReauthenticationFailed("The password is not right.", field="password")
@@ -167,6 +185,7 @@ def _countersign(actor: Actor, request: _Request, signer: Signer) -> Countersign
                     "signing_key_id": request.by.key.key_id,
                     "meaning": entry.meaning,
                     "nonce": entry.nonce,
+                    "entry_sha256": digests.sha256_tag(entry.entry.encode()),
                 },
             )
     except IntegrityError as error:
@@ -175,10 +194,8 @@ def _countersign(actor: Actor, request: _Request, signer: Signer) -> Countersign
 
 
 def _refuse_second(request: _Request, entries: list[CountersignEntry]) -> None:
-    if any(
-        entry.person_id == request.by.person.pk or entry.key_id == request.by.key.pk
-        for entry in entries
-    ):
+    same_human = policy.people_of(request.by.person.pk)
+    if any(entry.person_id in same_human or entry.key_id == request.by.key.pk for entry in entries):
         raise AlreadyCountersigned("You have countersigned this package already.")
     if len(entries) >= MAX_ENTRIES:
         raise AlreadyCountersigned(

@@ -23,6 +23,7 @@ MEDIA_TYPES: Final = {
     names.PACKAGE_SUFFIX: "application/zip",
     names.SIG_SUFFIX: "text/plain; charset=us-ascii",
     names.SIGNATURE_SUFFIX: "application/json",
+    names.TIMESTAMP_SUFFIX: "application/timestamp-reply",
     names.COUNTERSIGN_SUFFIX: "application/json",
 }
 _BLOCK = 1 << 20
@@ -46,6 +47,8 @@ def file_names(package: Package) -> list[str]:
     suffixes = [names.PACKAGE_SUFFIX]
     if package.required_signatures:
         suffixes += [names.SIG_SUFFIX, names.SIGNATURE_SUFFIX]
+    if hasattr(package, "timestamp"):
+        suffixes.append(names.TIMESTAMP_SUFFIX)
     if package.countersign_file_entries or package.countersignatures.exists():
         suffixes.append(names.COUNTERSIGN_SUFFIX)
     return [f"{package.bundle_id}{suffix}" for suffix in suffixes]

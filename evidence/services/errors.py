@@ -99,3 +99,33 @@ class CountersignFileNotWritten(Unavailable):
     """The countersignature is recorded, but its file could not be brought up to date."""
 
     code = "countersign_file_not_written"
+
+
+class ExternalServiceFailed(IntegrityFailure):
+    """An outside service did not do its part, and the request wants it to have done it."""
+
+    code = "external_service_failed"
+
+
+class EncryptionNotConfigured(Conflict):
+    """Copies in the vault are to be encrypted, and the settings do not say how."""
+
+    code = "encryption_not_configured"
+
+
+class VaultNotConfigured(Conflict):
+    """The package is to be locked away, and no vault of that kind is configured."""
+
+    code = "vault_not_configured"
+
+
+class ExportFailed(IntegrityFailure):
+    """The run of an export failed; code and message are those of the run."""
+
+    code = "export_failed"
+
+
+class StorageFailed(IntegrityFailure):
+    """A file of the package could not be written or read."""
+
+    code = "storage_error"

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from django.conf import settings
 
+from audit import failpoints
 from audit.services import keys
-from evidence.files import mapped
+from evidence.files import opened
 from evidence.formats import names, signature
 from evidence.formats.check_signature import PURPOSE
 from evidence.formats.manifest import Manifest
@@ -22,6 +23,7 @@ from evidence.models import Package
 from evidence.services.building import Built, built
 from evidence.services.errors import SelfCheckFailed, SigningKeyChanged
 from evidence.services.locating import file_of
+from evidence.services.watching import Watch
 from sealing import digests
 from sealing.files import safe_join, write_new
 from sealing.signers.base import Signer
@@ -41,7 +43,7 @@ class Published:
     sidecars: Sidecars
 
 
-def publish(package: Package) -> Published:
+def publish(package: Package, watch: Watch) -> Published:
     """Build the planned package and write, sign and verify it.
 
     Each file is complete under its final name or absent; files that an earlier attempt left are
@@ -57,13 +59,16 @@ def publish(package: Package) -> Published:
     if key is not None and signer is not None and signer.key_id != key.key_id:
         raise SigningKeyChanged("The service's key was changed since this export was planned.")
     folder = _folder(package)
-    with built(package, folder=folder) as content:
+    with built(package, folder=folder, watch=watch) as content:
         path = file_of(package.name, names.PACKAGE_SUFFIX)
+        watch.progress(0, step="writing the package")
         digest, size = _write_zip(path, content)
-        with mapped(path) as data:
+        failpoints.reach("export-2")
+        watch.progress(0, step="signing and verifying")
+        with opened(path) as data:
             sidecars = Sidecars()
             if key is not None and signer is not None:
-                sidecars = _sign(content, data, digest, signer, key.name)
+                sidecars = _sign(content, digest, signer, key.name)
                 _write_sidecars(package, sidecars)
             _check(data, sidecars)
     return Published(digest, size, content.manifest, content.manifest_digest, sidecars)
@@ -71,7 +76,12 @@ def publish(package: Package) -> Published:
 
 def discard(package: Package) -> None:
     """Take away the files of an export that failed: nothing may look like a package."""
-    for suffix in (names.SIGNATURE_SUFFIX, names.SIG_SUFFIX, names.PACKAGE_SUFFIX):
+    for suffix in (
+        names.TIMESTAMP_SUFFIX,
+        names.SIGNATURE_SUFFIX,
+        names.SIG_SUFFIX,
+        names.PACKAGE_SUFFIX,
+    ):
         file_of(package.name, suffix).unlink(missing_ok=True)
 
 
@@ -97,9 +107,7 @@ def _write_zip(path: Path, content: Built) -> tuple[str, int]:
     return digests.tag(digest.digest()), size
 
 
-def _sign(
-    content: Built, data: PackageBytes, digest: str, signer: Signer, signer_name: str
-) -> Sidecars:
+def _sign(content: Built, digest: str, signer: Signer, signer_name: str) -> Sidecars:
     # RSA signatures are deterministic and the moment is the planned one, so that an export that
     # is taken up again signs the same.
     document = signature.build(
@@ -111,7 +119,9 @@ def _sign(
         signed_at=content.manifest.generated_at,
         secret=settings.COMPLIANCE_EVIDENCE_SIGNING_SECRET,
     )
-    return Sidecars(sig=signature.sig_file(signer.sign(cast(bytes, data))), signature=document)
+    return Sidecars(
+        sig=signature.sig_file(signer.sign_digest(digests.untag(digest))), signature=document
+    )
 
 
 def _write_sidecars(package: Package, sidecars: Sidecars) -> None:

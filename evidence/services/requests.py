@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from audit.models import SigningKey
+from audit.services import keys
 from evidence.formats import retention
+from evidence.formats.check_signature import PURPOSE
 from evidence.formats.contents import VaultMode
 from evidence.formats.manifest import MAX_COUNTERSIGNATURES
 from evidence.formats.names import make_bundle_id
@@ -34,6 +38,9 @@ class ExportRequest:
     kms_key_id: str
     required_countersignatures: int
     note: str
+    external_worm: bool
+    external_kms: bool
+    external_require_success: bool
 
 
 def checked(
@@ -48,6 +55,9 @@ def checked(
     kms_key_id: str | None,
     required_countersignatures: int | None,
     note: str,
+    external_worm: bool = False,
+    external_kms: bool = False,
+    external_require_success: bool = False,
 ) -> ExportRequest:
     """The request, if it can be carried out.
 
@@ -67,9 +77,12 @@ def checked(
         package_prefix=package_prefix,
         retention_policy=retention.parse(retention_policy),
         vault_mode=_vault_mode(vault_mode),
-        kms_key_id=text(kms_key_id or "", limit=512, field="kms_key_id"),
+        kms_key_id=_kms_key(kms_key_id),
         required_countersignatures=_countersignatures(required_countersignatures, sign_bundle),
         note=text(note, limit=MAX_NOTE, field="note"),
+        external_worm=external_worm,
+        external_kms=external_kms,
+        external_require_success=external_require_success,
     )
 
 
@@ -89,28 +102,50 @@ def text(value: str, *, limit: int, field: str, required: bool = False) -> str:
     return value
 
 
-def check_service_signer(
-    *, key: SigningKey, signer: str | None, signing_key_id: str | None
-) -> None:
+def check_service_signer(*, signer: str | None, signing_key_id: str | None) -> None:
     """Refuse a request that expects another signer than the one there is.
 
     Raises:
         RequestRefused: Naming the key that signs packages.
+        KeyMissing: There is none that could sign.
     """
+    if signer is None and signing_key_id is None:
+        return
+    key = service_key()
     if signer is not None and signer != key.name:
         raise RequestRefused(f"Packages are signed by '{key.name}'.", field="signer")
     if signing_key_id is not None and signing_key_id != key.key_id:
         raise RequestRefused(f"Packages are signed with {key.key_id}.", field="signing_key_id")
 
 
-def check_external(*, worm: bool, kms: bool) -> None:
+def service_key() -> SigningKey:
+    """The key that signs packages now.
+
+    Raises:
+        KeyMissing: There is none that could.
+    """
+    return SigningKey.objects.get(key_id=keys.signer_for(PURPOSE).key_id)
+
+
+def check_external(request: ExportRequest) -> None:
     """Refuse what would have to succeed and can't, before anything is made.
 
     Raises:
         RequestRefused: Naming the service that is asked for and not configured.
     """
-    for asked, field in ((worm, "external_worm"), (kms, "external_kms")):
-        if asked:
+    for asked, url, field in (
+        (
+            request.external_worm,
+            settings.COMPLIANCE_EVIDENCE_EXTERNAL_WORM_ENDPOINT,
+            "external_worm",
+        ),
+        (
+            request.external_kms,
+            settings.COMPLIANCE_EVIDENCE_EXTERNAL_KMS_WRAP_ENDPOINT,
+            "external_kms",
+        ),
+    ):
+        if asked and not url:
             raise RequestRefused("This installation has no such service configured.", field=field)
 
 
@@ -125,10 +160,38 @@ def _types(given: Sequence[str] | None) -> tuple[str, ...] | None:
     return types
 
 
+def vault_modes() -> list[VaultMode]:
+    """Where packages can be locked away, as the settings have it; the default first."""
+    configured = {
+        VaultMode.LOCAL: bool(settings.COMPLIANCE_EVIDENCE_VAULT_DIR),
+        VaultMode.S3: bool(settings.EVIDENCE_VAULT_S3_BUCKET),
+        VaultMode.NONE: True,
+    }
+    return [mode for mode, is_there in configured.items() if is_there]
+
+
 def _vault_mode(value: str) -> VaultMode:
-    if value not in list(VaultMode):
-        raise RequestRefused(f"Possible here: {', '.join(VaultMode)}.", field="vault_mode")
+    if value not in vault_modes():
+        raise RequestRefused(f"Possible here: {', '.join(vault_modes())}.", field="vault_mode")
     return VaultMode(value)
+
+
+def _kms_key(given: str | None) -> str:
+    """The wrapping key that was asked for; empty for the one of the settings.
+
+    Whoever exports does not choose a key of his own: with it he could make the copy unreadable
+    that nobody may remove.
+    """
+    if not given:
+        return ""
+    known = {settings.EVIDENCE_VAULT_KMS_KEY_ID, *settings.EVIDENCE_VAULT_KMS_KEY_IDS} - {""}
+    if given not in known:
+        raise RequestRefused(
+            "Only keys that the settings name are used: "
+            + (", ".join(sorted(known)) or "there is none."),
+            field="kms_key_id",
+        )
+    return given
 
 
 def _countersignatures(given: int | None, sign_bundle: bool) -> int:

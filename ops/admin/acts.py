@@ -1,4 +1,4 @@
-"""What an administrator can do about clients, accounts, grants and API keys."""
+"""What can be done about clients, accounts, grants and API keys, alone or by asking for it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from access import policy
+from access.admin import components
 from access.admin.acts import Decision, Done, ObjectAction, ResultPage
-from access.models import ApiKey, Client, Grant, User
+from access.models import ApiKey, Client, Grant, Person, User
 from access.roles import Action
 from audit.events import Actor
-from ops.admin import forms
-from ops.services import people
+from ops.acts import clients as client_acts
+from ops.acts import people as people_acts
+from ops.acts import people_merge
+from ops.admin import asking, forms
+from ops.models import Approval
+from ops.services import people, proposals
 
 RECORDED = "That you did it is recorded in the audit trail."
 
@@ -31,6 +37,8 @@ def _page(obj: Any) -> str:
 
 def describe_new_client(request: HttpRequest, obj: None) -> Decision:
     """What a new client means."""
+    if not policy.can(request.user, Action.MANAGE_CLIENTS):
+        return asking.decision(client_acts.CREATE, "Ask for the client")
     return Decision(
         act="Create the client",
         consequences=("People can be granted roles for it, and events recorded.", RECORDED),
@@ -38,10 +46,19 @@ def describe_new_client(request: HttpRequest, obj: None) -> Decision:
     )
 
 
+def client_hindrance(request: HttpRequest, obj: None) -> str | None:
+    """Why the account can't create one, nor ask for it."""
+    if policy.can(request.user, Action.REQUEST_CLIENTS):
+        return None
+    return "Clients are asked for by those who act for all clients."
+
+
 def do_new_client(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
-    """Creates it."""
-    client = people.create_client(actor=_actor(request), **data)
-    return Done(message=f"Created the client {client.name} ({client.pk}).", url=_page(client))
+    """Creates it, or asks an administrator to."""
+    made = proposals.create_client(actor=_actor(request), **data)
+    if isinstance(made, Approval):
+        return asking.requested(made)
+    return Done(message=f"Created the client {made.name} ({made.pk}).", url=_page(made))
 
 
 # --- accounts ---------------------------------------------------------------------------------
@@ -56,7 +73,8 @@ def describe_new_person(request: HttpRequest, obj: None) -> Decision:
             RECORDED,
         ),
         irreversible=(
-            "Whose account it is can't be changed: two signatures count as two people's by that.",
+            "Whose account it is can't be changed: two signatures count as two people's by that."
+            " Who has an account already asks for another himself.",
         ),
     )
 
@@ -65,6 +83,16 @@ def do_new_person(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done
     """Creates it."""
     user = people.create_person_account(actor=_actor(request), **data)
     return Done(message=f"Created the account {user.username}.", url=_page(user))
+
+
+def describe_another(request: HttpRequest, obj: None) -> Decision:
+    """What another account of one's own means."""
+    return asking.decision(people_acts.ANOTHER, "Ask for another account of mine")
+
+
+def do_another(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
+    """Asks for it."""
+    return asking.requested(proposals.another_account(actor=_actor(request), **data))
 
 
 def describe_new_service(request: HttpRequest, obj: None) -> Decision:
@@ -104,6 +132,35 @@ def do_deactivate(request: HttpRequest, obj: User, data: dict[str, Any]) -> str:
     return f"Deactivated {obj.username}."
 
 
+# --- persons ----------------------------------------------------------------------------------
+
+
+def describe_merge(request: HttpRequest, obj: Person) -> Decision:
+    """What it means that two are one."""
+    return asking.decision(
+        people_merge.MERGE,
+        f"Ask to treat {obj.display_name} and another person as one",
+        facts=(("Person", components.person(obj)), ("Accounts", _accounts(obj))),
+        danger=True,
+    )
+
+
+def merge_hindrance(request: HttpRequest, obj: Person) -> str | None:
+    """Why it is not asked for here."""
+    if obj.merged_into is not None:
+        return f"It counts as {obj.merged_into.display_name} already."
+    return None
+
+
+def do_merge(request: HttpRequest, obj: Person, data: dict[str, Any]) -> Done:
+    """Asks for it."""
+    return asking.requested(proposals.merge_people(actor=_actor(request), person=obj, **data))
+
+
+def _accounts(person: Person) -> str:
+    return ", ".join(sorted(account.username for account in person.accounts.all())) or "None"
+
+
 # --- grants -----------------------------------------------------------------------------------
 
 
@@ -111,15 +168,24 @@ def describe_grant(request: HttpRequest, obj: User) -> Decision:
     """What a grant means."""
     return Decision(
         act=f"Grant {obj.username} a role",
-        consequences=("It counts from the next request on.", RECORDED),
+        consequences=(
+            "It counts from the next request on.",
+            "The roles admin and compliance-officer, and every role for all clients, take two"
+            " people: they are asked for, and count once an officer has approved.",
+            RECORDED,
+        ),
         facts=(("Account", obj.username), ("Person", obj.person or "a service")),
     )
 
 
-def do_grant(request: HttpRequest, obj: User, data: dict[str, Any]) -> str:
-    """Gives it."""
+def do_grant(request: HttpRequest, obj: User, data: dict[str, Any]) -> str | Done:
+    """Gives it, or asks for it where it gives much power."""
     client = Client.objects.get(pk=data["client_id"]) if data["client_id"] else None
-    made = people.grant(actor=_actor(request), user=obj, role=data["role"], client=client)
+    made = proposals.grant(
+        actor=_actor(request), user=obj, role=data["role"], client=client, reason=data["reason"]
+    )
+    if isinstance(made, Approval):
+        return asking.requested(made)
     return f"Granted {obj.username}: {made}."
 
 
@@ -194,10 +260,11 @@ def do_revoke_key(request: HttpRequest, obj: ApiKey, data: dict[str, Any]) -> st
 NEW_CLIENT = ObjectAction(
     "new",
     "New client",
-    Action.MANAGE_CLIENTS,
+    Action.REQUEST_CLIENTS,
     forms.NewClientForm,
     handler=do_new_client,
     describe=describe_new_client,
+    hindrance=client_hindrance,
     primary=True,
 )
 NEW_PERSON = ObjectAction(
@@ -208,6 +275,14 @@ NEW_PERSON = ObjectAction(
     handler=do_new_person,
     describe=describe_new_person,
     primary=True,
+)
+ANOTHER = ObjectAction(
+    "another",
+    "Another account of mine",
+    Action.VIEW_PEOPLE,
+    forms.AnotherAccountForm,
+    handler=do_another,
+    describe=describe_another,
 )
 NEW_SERVICE = ObjectAction(
     "new-service",
@@ -243,6 +318,15 @@ NEW_KEY = ObjectAction(
     handler=do_new_key,
     describe=describe_new_key,
     hindrance=service_hindrance,
+)
+MERGE = ObjectAction(
+    "merge",
+    "Is the same as …",
+    Action.MANAGE_PEOPLE,
+    forms.MergeForm,
+    handler=do_merge,
+    describe=describe_merge,
+    hindrance=merge_hindrance,
 )
 REVOKE = ObjectAction(
     "revoke",

@@ -7,9 +7,10 @@ from typing import Any
 from django import forms
 from django.core.validators import RegexValidator
 
-from access.admin.forms import ActionForm
+from access import policy
+from access.admin.forms import ActionForm, ReasonForm
 from access.models import Client, Person
-from access.roles import Role
+from access.roles import Action, Role
 
 ALL_CLIENTS = ""
 _username = RegexValidator(
@@ -17,8 +18,17 @@ _username = RegexValidator(
 )
 
 
+def _reason(help_text: str) -> forms.CharField:
+    return forms.CharField(
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=help_text,
+    )
+
+
 class NewClientForm(ActionForm):
-    """A client's id, name, and what ingest removes from its events."""
+    """A client's id, name, and what ingest removes from its events; an officer says why."""
 
     client_id = forms.SlugField(
         label="Id",
@@ -35,6 +45,15 @@ class NewClientForm(ActionForm):
         " they name is removed from events before they are hashed.",
     )
 
+    reason = _reason("For the administrator who has to approve it. It is recorded.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if policy.can(getattr(self.request, "user", None), Action.MANAGE_CLIENTS):
+            del self.fields["reason"]
+        else:
+            self.fields["reason"].required = True
+
     def clean_redaction_pointers(self) -> list[str]:
         """One pointer a line."""
         lines = self.cleaned_data["redaction_pointers"].splitlines()
@@ -42,19 +61,13 @@ class NewClientForm(ActionForm):
 
 
 class NewPersonForm(ActionForm):
-    """An account of a human being."""
+    """An account of a human being who has none yet."""
 
     username = forms.CharField(max_length=150, validators=[_username])
     display_name = forms.CharField(
         label="Full name", max_length=200, help_text="As it is to stand on signatures."
     )
     email = forms.EmailField(required=False)
-    person = forms.ModelChoiceField(
-        queryset=Person.objects.none(),
-        required=False,
-        empty_label="Somebody who has no account yet",
-        help_text="Choose the person if this is another account of somebody who is here already.",
-    )
     password = forms.CharField(
         label="First password",
         strip=False,
@@ -62,11 +75,12 @@ class NewPersonForm(ActionForm):
         help_text="At least 14 characters. Hand it over in person; it is to be changed at once.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["person"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Person.objects.all()
+
+class AnotherAccountForm(ReasonForm):
+    """What another account of one's own is called, and what it is for."""
+
+    username = forms.CharField(max_length=150, validators=[_username])
+    field_order = ("username", "reason")
 
 
 class NewServiceForm(ActionForm):
@@ -78,10 +92,14 @@ class NewServiceForm(ActionForm):
 
 
 class GrantForm(ActionForm):
-    """A role, and for whom."""
+    """A role, for whom, and why where another person has to approve it."""
 
     role = forms.ChoiceField(choices=[])
     client_id = forms.ChoiceField(label="For", required=False, choices=[])
+    reason = _reason(
+        "Needed where another person has to approve: for administrators, for officers, and for"
+        " any role that counts for all clients."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,6 +115,23 @@ class GrantForm(ActionForm):
     def clean_role(self) -> Role:
         """The role itself."""
         return Role(self.cleaned_data["role"])
+
+
+class MergeForm(ReasonForm):
+    """Which other person it is, and how that was found out."""
+
+    into = forms.ModelChoiceField(
+        label="The same human as", queryset=Person.objects.none(), empty_label=None
+    )
+    field_order = ("into", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["into"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Person.objects.filter(merged_into=None)
+        if isinstance(self.obj, Person):
+            field.queryset = field.queryset.exclude(pk=self.obj.pk)
 
 
 class ApiKeyForm(ActionForm):

@@ -129,6 +129,12 @@ class Run(models.Model):
             models.Index(fields=["client", "-created_at"], name="ops_run_of_client"),
             models.Index(fields=["account", "-created_at"], name="ops_run_of_account"),
             models.Index(fields=["job_type", "status"], name="ops_run_by_type"),
+            models.Index(fields=["-created_at", "-id"], name="ops_run_newest"),
+            models.Index(
+                fields=["status", "-created_at"],
+                name="ops_run_not_succeeded",
+                condition=~Q(status="SUCCESS"),
+            ),
             models.Index(
                 fields=["lease_expires_at"],
                 name="ops_run_open",

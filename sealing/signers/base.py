@@ -22,3 +22,10 @@ class Signer(Protocol):
 
     def sign(self, message: bytes) -> bytes:
         """The signature over ``message``, which is hashed as the algorithm says."""
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The signature over a message of which only the SHA-256 is at hand.
+
+        Raises:
+            KeyRefused: the algorithm has none (Ed25519).
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
 from sealing import keys
 from sealing.keys import KeyRefused
@@ -65,3 +65,12 @@ class LocalSigner:
         if isinstance(key, rsa.RSAPrivateKey):
             return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
         return key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """See `Signer.sign_digest`."""
+        key, hashed = self._private_key, utils.Prehashed(hashes.SHA256())
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.sign(digest, padding.PKCS1v15(), hashed)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.sign(digest, ec.ECDSA(hashed))
+        raise KeyRefused("Ed25519 signs whole messages, not digests.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from sealing.digests import sha256_tag
+from sealing.digests import tag
 from sealing.errors import NotFound
 from sealing.files import AlreadyExists, PathRefused, check_name
 from sealing.stores.base import (
@@ -20,6 +21,7 @@ from sealing.stores.base import (
     covers,
     refuse_weaker,
 )
+from sealing.stores.content import Content
 from sealing.stores.opening import SCHEME, S3Options
 from sealing.stores.s3bucket import S3Bucket
 from sealing.stores.s3client import PreconditionFailed
@@ -64,7 +66,13 @@ class S3Store:
         return self._above + name
 
     def put_new(self, name: str, data: bytes, *, retention: Retention | None = None) -> Stored:
-        """See `Store.put_new`.
+        """See `Store.put_new` and `put_file`."""
+        return self.put_file(name, Content.of(data), retention=retention)
+
+    def put_file(
+        self, name: str, content: Content, *, retention: Retention | None = None
+    ) -> Stored:
+        """As `Store.put_new`, in memory of a few blocks however large the content (5 GiB in S3).
 
         One PUT of the whole object, tried ``max_attempts`` times. Before each there is a look
         for what has arrived: a server may have stored what it did not acknowledge, and not every
@@ -74,9 +82,9 @@ class S3Store:
         for attempt in itertools.count(1):
             original = self._bucket.oldest(key)
             if original is not None:
-                return self._adopt(name, original, data, retention)
+                return self._adopt(name, original, content, retention)
             try:
-                version_id = self._bucket.put(key, data, retention)
+                version_id = self._bucket.put(key, content, retention)
                 break
             except (StoreUnavailable, PreconditionFailed) as error:
                 if attempt >= self._options.max_attempts:
@@ -88,9 +96,9 @@ class S3Store:
         original = self._bucket.oldest(key)
         if original != version_id:
             # Somebody was faster, or the server took an earlier try after all.
-            return self._adopt(name, original or str(version_id), data, retention)
-        kept, stored = self._fetch(name, version_id)
-        if kept != data:
+            return self._adopt(name, original or str(version_id), content, retention)
+        stored = self._read_back(name, version_id)
+        if stored.sha256 != content.tag:
             raise StoreUnavailable(
                 f"{self._bucket.place(key)} gave back other bytes than were put."
             )
@@ -99,7 +107,12 @@ class S3Store:
 
     def read(self, name: str, *, version_id: str | None = None) -> bytes:
         """See `Store.read`."""
-        return self._fetch(name, version_id)[0]
+        return self._bucket.get(self.key(name), version_id)[0]
+
+    def opened(self, name: str, *, version_id: str | None = None) -> tuple[Stored, Iterator[bytes]]:
+        """What the store says of an object, and its bytes, which count when all were taken."""
+        answer, blocks = self._bucket.opened(self.key(name), version_id)
+        return described(name, answer), blocks
 
     def stat(self, name: str, *, version_id: str | None = None) -> Stored:
         """See `Store.stat`."""
@@ -112,6 +125,10 @@ class S3Store:
         except NotFound:
             return False
         return True
+
+    def original(self, name: str) -> str | None:
+        """The version of an object that counts, the oldest; None if there is none."""
+        return self._bucket.oldest(self.key(name))
 
     def iterate(self, prefix: str = "", *, start_after: str = "") -> Iterator[str]:
         """See `Store.iterate`; a page of 1,000 at a time. Keys that are no names are left out."""
@@ -166,18 +183,18 @@ class S3Store:
         return f"{self._prefix}/" if self._prefix else ""
 
     def _adopt(
-        self, name: str, version_id: str, data: bytes, retention: Retention | None
+        self, name: str, version_id: str, content: Content, retention: Retention | None
     ) -> Stored:
         """Takes the version that counts for ours if it is equal, and locks it as wanted."""
         self._refuse_unversioned(version_id)
-        kept, stored = self._fetch(name, version_id)
-        if kept != data:
+        stored = self._read_back(name, version_id)
+        if stored.sha256 != content.tag:
             raise AlreadyExists(f"{self._bucket.place(self.key(name))} is there already.")
         if retention is not None and not covers(stored.retention, retention):
             wanted = retention.with_at_least(stored.retention)
             self.extend(name, wanted, version_id=version_id)
-            again, stored = self._fetch(name, version_id)
-            if again != data:
+            stored = self._read_back(name, version_id)
+            if stored.sha256 != content.tag:
                 raise StoreUnavailable(
                     f"{self._bucket.place(self.key(name))} changed while it was read."
                 )
@@ -200,10 +217,13 @@ class S3Store:
             " does not count as kept. Is Object Lock enabled on the bucket?"
         )
 
-    def _fetch(self, name: str, version_id: str | None) -> tuple[bytes, Stored]:
-        """The bytes and what the store says of them, of one answer."""
-        data, answer = self._bucket.get(self.key(name), version_id)
-        return data, described(name, answer, sha256_tag(data))
+    def _read_back(self, name: str, version_id: str | None) -> Stored:
+        """What the store says of a version, with the digest of its bytes, of one answer."""
+        answer, blocks = self._bucket.opened(self.key(name), version_id)
+        digest = hashlib.sha256()
+        for block in blocks:
+            digest.update(block)
+        return described(name, answer, tag(digest.digest()))
 
 
 def _is_name(name: str) -> bool:

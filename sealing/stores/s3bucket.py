@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sealing.digests import b64, sha256
+from sealing.digests import b64
 from sealing.stores.base import LockMode, Retention, StoreUnavailable
+from sealing.stores.content import Content
 from sealing.stores.opening import SCHEME, S3Options
 from sealing.stores.s3client import make_client, meaning
 from sealing.stores.s3versions import grouped
@@ -24,6 +24,7 @@ MODES: dict[LockMode, Literal["GOVERNANCE", "COMPLIANCE"]] = {
     LockMode.GOVERNANCE: "GOVERNANCE",
     LockMode.COMPLIANCE: "COMPLIANCE",
 }
+_BLOCK = 1 << 20
 
 
 class S3Bucket:
@@ -48,21 +49,20 @@ class S3Bucket:
 
     def get(self, key: str, version_id: str | None) -> tuple[bytes, Any]:
         """A version's bytes, or the latest's, and what S3 says of it in the same answer."""
-        for attempt in itertools.count(1):
-            with meaning("GetObject", self.place(key)):
-                answer = self.client.get_object(**self.named(key, version_id))
-                try:
-                    data = answer["Body"].read()
-                    break
-                except BotoCoreError:
-                    # The answer broke off: botocore repeats requests, but not their bodies.
-                    if attempt >= self.options.max_attempts:
-                        raise
-        if len(data) != answer["ContentLength"]:
-            raise StoreUnavailable(f"GetObject {self.place(key)}: the answer is incomplete.")
-        return data, answer
+        answer, blocks = self.opened(key, version_id)
+        return b"".join(blocks), answer
 
-    def put(self, key: str, data: bytes, retention: Retention | None) -> str | None:
+    def opened(self, key: str, version_id: str | None) -> tuple[Any, Iterator[bytes]]:
+        """What S3 says of a version, or of the latest, and its bytes as they arrive.
+
+        Where the answer breaks off, the rest is asked for, ``max_attempts`` times in all: botocore
+        repeats requests, but not their bodies. The bytes count when the iterator is exhausted.
+        """
+        with meaning("GetObject", self.place(key)):
+            answer: Any = self.client.get_object(**self.named(key, version_id))
+        return answer, self._blocks(key, version_id or answer.get("VersionId"), answer)
+
+    def put(self, key: str, content: Content, retention: Retention | None) -> str | None:
         """One PUT, never repeated by botocore, and only if there is nothing of that key.
 
         Returns:
@@ -72,10 +72,10 @@ class S3Bucket:
             PreconditionFailed: there is an object already, and the server minds.
         """
         asked: Any = self.named(key, None) | {
-            "Body": data,
+            "Body": content.opened(),
             "IfNoneMatch": "*",
             "ChecksumAlgorithm": "SHA256",
-            "ChecksumSHA256": b64(sha256(data)),
+            "ChecksumSHA256": b64(content.sha256),
         }
         if retention is not None:
             asked["ObjectLockMode"] = MODES[retention.mode]
@@ -160,6 +160,26 @@ class S3Bucket:
     def _putting(self) -> S3Client:
         """For new objects: what repeats a PUT must look first, and botocore doesn't."""
         return make_client(self.options, attempts=1)
+
+    def _blocks(self, key: str, version_id: str | None, answer: Any) -> Iterator[bytes]:
+        wanted, had, attempt = int(answer["ContentLength"]), 0, 1
+        while True:
+            with meaning("GetObject", self.place(key)):
+                try:
+                    for block in answer["Body"].iter_chunks(_BLOCK):
+                        had += len(block)
+                        yield block
+                    break
+                except BotoCoreError:
+                    if attempt >= self.options.max_attempts:
+                        raise
+                attempt += 1
+                asked = self.named(key, version_id)
+                if had:
+                    asked["Range"] = f"bytes={had}-"
+                answer = self.client.get_object(**asked)
+        if had != wanted:
+            raise StoreUnavailable(f"GetObject {self.place(key)}: the answer is incomplete.")
 
     def _each(self, pages: Any, operation: str, prefix: str) -> Iterator[Any]:
         waiting = iter(pages)

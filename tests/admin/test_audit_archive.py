@@ -18,12 +18,13 @@ from audit.models import (
     CustodyRecord,
     Duty,
     DutyRecord,
-    LegalHold,
     RelayState,
     Segment,
 )
-from audit.services import holds, sealing, switches
+from audit.services import sealing, switches
 from audit.services.archive_verification import verify_archived
+from tests.admin.approvals import approved, asked
+from tests.admin.approvals import page as page_of
 from tests.admin.test_audit_admin import Asked, signed_in, text
 from tests.factories import World
 from tests.services.audit.helpers import seal
@@ -31,7 +32,6 @@ from tests.services.audit.trails import ACTOR, archive, seal_on
 
 STATE = "/admin/audit/archiverstate/"
 SEGMENTS = "/admin/audit/segment/"
-HOLDS = "/admin/audit/legalhold/"
 DUTIES = "/admin/audit/dutyrecord/"
 OLD = date(2026, 3, 2)
 
@@ -145,15 +145,18 @@ def test_pausing_and_resuming_is_recorded_with_its_reason(
 ) -> None:
     desk = signed_in(world, "alice")
     assert f"pause-{what}/" in text(desk.get(STATE))
-    assert "What will happen" in text(desk.get(f"{STATE}pause-{what}/"))
-    response = desk.post(f"{STATE}pause-{what}/", {"reason": "Case 7 is looked into."})
-    assert (response.status_code, response["Location"]) == (302, STATE)
+    assert "another person has to approve" in text(desk.get(f"{STATE}pause-{what}/"))
+    approval = asked(desk, f"{STATE}pause-{what}/", {"reason": "Case 7 is looked into."})
+    assert "Olivia Officer or Oscar Officer can decide on it." in text(desk.get(page_of(approval)))
+    assert not ArchiverState.objects.exclude(**{column: None}).exists()
+    approved(world, approval)
     assert getattr(ArchiverState.objects.get(), column) is not None
     assert recorded(kinds[0]).actor_id == "user:alice"
-    page = text(desk.get(STATE))
-    assert f"resume-{what}/" in page
-    assert f"pause-{what}/" not in page
+    state = text(desk.get(STATE))
+    assert f"resume-{what}/" in state
+    assert f"pause-{what}/" not in state
     assert desk.get(f"{STATE}pause-{what}/").status_code == 409
+    # What restores the protection is done by one person.
     assert "Case 7 is looked into." in text(desk.get(f"{STATE}resume-{what}/"))
     desk.post(f"{STATE}resume-{what}/", {"reason": "It was nothing."})
     assert getattr(ArchiverState.objects.get(), column) is None
@@ -254,56 +257,6 @@ def test_segments_are_found_by_number_and_by_day(archived: World) -> None:
         assert listed(text(desk.get(SEGMENTS, {"q": term}))) == [], term
     assert listed(text(desk.get(SEGMENTS, {"sealed": "week"}))) == [new.pk]
     assert listed(text(desk.get(SEGMENTS, {"status__exact": "cut"}))) == []
-
-
-# --- legal holds -----------------------------------------------------------------------------
-
-
-def test_a_hold_is_placed_and_released(world: World) -> None:
-    desk = signed_in(world)
-    given = {"case_id": "C-7", "reason": "Litigation", "start_day": "2026-01-01", "end_day": ""}
-    response = desk.post(f"{HOLDS}place/", given)
-    hold = LegalHold.objects.get()
-    assert response["Location"] == f"{HOLDS}{hold.pk}/change/"
-    assert (hold.start_day, hold.end_day, hold.placed_by) == (
-        date(2026, 1, 1),
-        None,
-        "user:olivia",
-    )
-    page = words(text(desk.get(response["Location"])))
-    assert "In force" in page
-    assert "2026-01-01 to the end" in page
-    assert desk.post(f"{HOLDS}place/", given).status_code == 409
-    release = f"{HOLDS}{hold.pk}/release/"
-    assert "Litigation" in text(desk.get(release))
-    desk.post(release, {"reason": "The case is closed."})
-    hold.refresh_from_db()
-    assert (hold.released_by, hold.release_reason) == ("user:olivia", "The case is closed.")
-    assert desk.get(release).status_code == 409
-    assert recorded("audit.legal_hold.released").actor_id == "user:olivia"
-
-
-def test_days_the_wrong_way_round_are_refused_beside_the_field(world: World) -> None:
-    given = {
-        "case_id": "C",
-        "reason": "R",
-        "start_day": "2026-02-01",
-        "end_day": "2026-01-01",
-    }
-    response = signed_in(world).post(f"{HOLDS}place/", given)
-    assert "The last day is before the first." in text(response, 400)
-    assert not LegalHold.objects.exists()
-
-
-@pytest.mark.parametrize("username", ["audrey", "omar", "ben"])
-def test_holds_are_for_those_of_all_clients(world: World, username: str) -> None:
-    hold = holds.place(actor=world.actor("olivia"), case_id="C", reason="R")
-    desk = signed_in(world, username)
-    assert desk.get(HOLDS).status_code == 403
-    assert desk.get(f"{HOLDS}{hold.pk}/change/").status_code in (403, 404)
-    assert desk.post(f"{HOLDS}{hold.pk}/release/", {"reason": "x"}).status_code == 404
-    assert desk.post(f"{HOLDS}place/", {"case_id": "D", "reason": "x"}).status_code == 403
-    assert LegalHold.objects.get().released_at is None
 
 
 # --- copies taken ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from audit.events import EventType
 from evidence.models import CountersignEntry, Package
+from evidence.services.errors import ExportFailed
 from sealing import digests
 from tests.factories import PASSWORD, World
 from tests.services.evidence import helpers
@@ -91,7 +92,7 @@ def test_filters(world: World, package: Package, monkeypatch: pytest.MonkeyPatch
 
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "_check", fail)
-        with pytest.raises(OSError):
+        with pytest.raises(ExportFailed):
             helpers.export(world, package_prefix="broken")
     waiting = page(world, "oscar", f"{LIST}?waiting=me")
     assert package.bundle_id in waiting
@@ -308,7 +309,7 @@ def test_verify(world: World, package: Package) -> None:
     text = without_breaks(found.post(address(package, "verify"), {}))
     assert "VALID" in text
     assert "The signed statement is genuine." in text
-    assert "A timestamp of an outside authority: there is none." in text
+    assert "A timestamp of an authority: there is none, or nothing to check it by." in text
     path = helpers.file(package)
     path.write_bytes(path.read_bytes().replace(b"strongroom", b"strongro0m", 1))
     text = without_breaks(found.post(address(package, "verify"), {}))

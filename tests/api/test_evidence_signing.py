@@ -287,10 +287,16 @@ def test_upload(world: World, package: Package, settings: Any, large: bool) -> N
     told = audrey.upload(VERIFY, uploads(package) | {"require_countersign": "true"}).json()
     assert (told["verdict"], told["countersign_count"]) == ("VALID", 1), told
     assert told["package_sha256"] == package.package_sha256
+    stamp = SimpleUploadedFile("package.tsr", b"no timestamp")
+    told = audrey.upload(VERIFY, uploads(package) | {"timestamp": stamp}).json()
+    assert (told["verdict"], told["timestamp_checked"]) == ("VALID", False)
+    assert "The timestamp beside the package was not checked" in told["message"]
     sig = b"AAAA\n"
     assert audrey.upload(VERIFY, uploads(package, sig=sig)).json()["verdict"] == "INVALID"
     assert audrey.upload(VERIFY, uploads(package, sig=None)).json()["verdict"] == "INVALID"
     assert audrey.upload(VERIFY, uploads(package, package=b"")).json()["verdict"] == "INVALID"
+    unsigned = audrey.upload(VERIFY, uploads(package, sig=None, signature=None)).json()
+    assert [issue["code"] for issue in unsigned["issues"]] == ["inside_not_checked"]
 
 
 def test_uploads_are_limited(world: World, package: Package, settings: Any) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from audit.models import PendingEvent
-from evidence.models import Package, PackageStatus
-from evidence.services import publishing
+from evidence.models import Package
 from tests.factories import PASSWORD, World
 from tests.services.evidence import helpers
 
@@ -56,24 +54,6 @@ def test_export_and_verify(world: World) -> None:
     assert run("verify_package", path, "--as", "audrey").startswith("VALID: ")
     told = json.loads(run("verify_package", path, "--as", "audrey", "--json"))
     assert told["countersign_count"] == 1
-
-
-def test_resume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*args: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(publishing, "_sign", die)
-        with pytest.raises(Killed):
-            helpers.export(world)
-    package = Package.objects.get()
-    run("export_evidence", "--as", "olivia", "--resume", package.bundle_id)
-    package.refresh_from_db()
-    assert package.status == PackageStatus.COMPLETE
-    assert code_of("export_evidence", "--as", "olivia", "--resume", package.bundle_id) == 1
 
 
 @pytest.mark.parametrize(

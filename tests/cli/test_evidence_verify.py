@@ -8,86 +8,19 @@ import random
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from sealing.keys import signers_document
+from tests.cli.packages import PROJECT, Folder, shell, two_lines
 from tests.unit.evidence import making
-from tests.unit.evidence.making import BUNDLE, Made, Recipe, make
-
-PROJECT = Path(__file__).resolve().parents[2]
-# Run before the command: whoever imports Django or its kin fails at once.
-BLOCKER = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"django", "rest_framework", "psycopg", "environ", "allauth"}:
-            raise ImportError(f"{name} is not for auditors")
-
-sys.meta_path.insert(0, Blocker())
-from evidence.verify import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A package with its sidecars and the signers file, as files."""
-
-    path: Path
-
-    @property
-    def package(self) -> Path:
-        return self.path / f"{BUNDLE}.zip"
-
-    @property
-    def signers(self) -> Path:
-        return self.path / "keys" / "signers.json"
-
-    def sidecar(self, name: str) -> Path:
-        endings = {
-            "sig": ".zip.sig",
-            "signature": ".signature.json",
-            "countersign": ".countersign.json",
-            "timestamp": ".tsr",
-        }
-        return self.path / f"{BUNDLE}{endings[name]}"
-
-    def write(self, made: Made) -> Folder:
-        self.package.write_bytes(made.data)
-        for name in ("sig", "signature", "countersign", "timestamp"):
-            raw = getattr(made.sidecars, name)
-            if raw is not None:
-                self.sidecar(name).write_bytes(raw)
-        self.signers.parent.mkdir(exist_ok=True)
-        self.signers.write_bytes(signers_document(making.signers()))
-        return self
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "AUDIT_"))}
-        return subprocess.run(
-            [sys.executable, "-c", BLOCKER, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.path,
-            env={**clean, "PYTHONPATH": str(PROJECT), **environment},
-        )
-
-    def verify(self, *more: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(self.package), "--signers", str(self.signers), *more)
+from tests.unit.evidence.making import Recipe, make
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path).write(make(Recipe(log=making.log_lines(3), chosen=two_lines())))
-
-
-def two_lines() -> list[tuple[int, bytes]]:
-    return [pair for pair in making.log_lines(3) if b'"client_id":"clinic-001"' in pair[1]]
 
 
 def test_valid(folder: Folder) -> None:
@@ -130,11 +63,6 @@ def test_unsigned_could_not_be_checked(tmp_path: Path) -> None:
     done = folder.verify()
     assert done.returncode == 3
     assert "UNKNOWN" in done.stdout
-
-
-def test_a_timestamp_is_found_and_not_passed_over(folder: Folder) -> None:
-    folder.sidecar("timestamp").write_bytes(b"der")
-    assert folder.verify().returncode == 3
 
 
 def test_countersignature_asked_for(tmp_path: Path) -> None:
@@ -232,16 +160,6 @@ def readme_of(folder: Folder) -> str:
     with zipfile.ZipFile(folder.package) as archive:
         archive.extractall(inside)
     return (inside / "README.txt").read_text()
-
-
-def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_readme_openssl(folder: Folder) -> None:

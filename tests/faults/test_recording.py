@@ -102,13 +102,13 @@ def _round(folder: Path, chance: random.Random) -> list[str]:
     before = _sealed()
     recorders = [Recorder(folder / str(n), n) for n in range(PROCESSES)]
     victim, *others = chance.sample(recorders, PROCESSES)
-    worker = processes.start(Worker().run)
+    worker = processes.start(Worker(with_queue=False).run)
     doomed = processes.start(victim.run_until_killed)
     running = [processes.start(recorder.run) for recorder in others]
     first, second = sorted(chance.sample(range(1, QUOTA), 2))
     processes.wait_until(lambda: len(victim.acknowledged()) >= first and _sealed() > before)
     processes.kill(worker)
-    worker = processes.start(Worker().run)
+    worker = processes.start(Worker(with_queue=False).run)
     processes.wait_until(lambda: len(victim.acknowledged()) >= second)
     processes.kill(doomed)
     assert [processes.finished(pid) for pid in running] == [0, 0, 0]
@@ -178,7 +178,7 @@ def _check_poisoned(poisoned: list[int]) -> None:
 
 def test_several_workers_seal_one_after_another(committed_world: World, tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "acknowledged", 0)
-    workers = [processes.start(Worker().run) for _ in range(3)]
+    workers = [processes.start(Worker(with_queue=False).run) for _ in range(3)]
     assert processes.finished(processes.start(recorder.run)) == 0
     sealing.seal_pending()
     assert [processes.stop(pid) for pid in workers] == [0, 0, 0]

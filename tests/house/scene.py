@@ -29,6 +29,21 @@ PERSONAS = (
 SERVICES = ("svc-clinic-001", "svc-clinic-002")
 
 
+# Bodies that name no object of the scene.
+BODIES = {
+    "NEW KEY": {"action": "create", "reason": "I start on Monday."},
+    "HOLD": {"case_id": "C-9", "reason": "Litigation"},
+    "REASON": {"reason": "It runs twice."},
+    "NEW JOB": {
+        "name": "Weekly export",
+        "job_type": "compliance_evidence_export",
+        "schedule_cron": "0 4 * * 1",
+        "payload": {"client_id": "clinic-001", "period": "previous_month"},
+        "reason": "For the board",
+    },
+}
+
+
 @dataclass(frozen=True)
 class Row:
     """One request, and the status that each persona gets; a service never sees the admin."""
@@ -76,10 +91,14 @@ class Scene:
     """One package, event, key and so on of clinic-001, and how to address them."""
 
     def __init__(self, world: World) -> None:
+        from access.roles import Role
         from audit.models import AuditEvent, Checkpoint, PendingEvent, VerificationRun
         from audit.services import checkpoints, requests, sealing, verification
         from audit.services.ingest import ingest
-        from evidence.services.packages import export_package
+        from evidence.services.exporting import export_now
+        from ops.models import Approval
+        from ops.services import proposals
+        from tests.admin.jobs import job, run
 
         self.world = world
         world.key("oscar")
@@ -97,11 +116,13 @@ class Scene:
             ],
         )
         start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-        self.package = export_package(
+        self.package = export_now(
             actor=world.actor("olivia"),
-            client=world.client("clinic-001"),
-            period_start=start,
-            period_end=end,
+            payload={
+                "client_id": "clinic-001",
+                "period_start": start.isoformat(),
+                "period_end": end.isoformat(),
+            },
         )
         verification.verify_database(actor=world.actor("alice"))
         self.run = VerificationRun.objects.get()
@@ -114,6 +135,17 @@ class Scene:
         checkpoints.issue()
         self.checkpoint = Checkpoint.objects.order_by("-id")[0]
         self.pending = PendingEvent.objects.create(event="not an event")
+        self.job = job(world)
+        self.job_run = run(self.job)
+        asked = proposals.grant(
+            actor=world.actor("alice"),
+            user=world.user("nobody"),
+            role=Role.OFFICER,
+            client=world.client("clinic-001"),
+            reason="He joins the team.",
+        )
+        assert isinstance(asked, Approval)
+        self.approval = asked
 
     def address(self, entry: Row) -> str:
         from access.models import ApiKey, Grant, TokenSession
@@ -138,6 +170,9 @@ class Scene:
             "audit_verificationrequest": lambda: self.request.pk,
             **{name: lambda obj=obj: obj.pk for name, obj in self.archived.items()},
             "audit_signingkey": lambda: self.world.key("oscar").pk,
+            "ops_approval": lambda: self.approval.pk,
+            "ops_job": lambda: self.job.pk,
+            "ops_run": lambda: self.job_run.pk,
         }
         api = {
             "audit-event": [self.event.id],
@@ -146,9 +181,20 @@ class Scene:
             "evidence-package": [self.package.bundle_id],
             "evidence-file": [self.package.bundle_id, f"{self.package.bundle_id}.zip"],
             "account_confirm_email": ["key"],
+            **{
+                f"approval{act}": [self.approval.pk]
+                for act in ("", "-approve", "-reject", "-withdraw", "-use")
+            },
+            **{f"job-{act}": [self.job.pk] for act in ("run", "runs", "enable", "disable")},
+            "run": [self.job_run.pk],
         }
         listed = ("_changelist", "_new", "_export", "_new-person", "_new-service", "_create")
-        alone = ("audit_verificationrun_verify", "audit_dutyrecord_record", "audit_legalhold_place")
+        alone = (
+            "audit_verificationrun_verify",
+            "audit_dutyrecord_record",
+            "audit_legalhold_place",
+            "access_user_another",
+        )
         if (
             entry.name.endswith(listed)
             or entry.name.endswith(alone)
@@ -178,7 +224,16 @@ class Scene:
             }
         if entry.body == "VERIFY":
             return {"package_path": self.package.package_path}
-        return entry.body
+        if entry.body == "RETIRE KEY":
+            key = self.world.key("oscar")
+            return {"action": "retire", "key_id": key.key_id, "reason": "He left."}
+        if entry.body == "DECISION":
+            return {
+                "comment": "Looked at it",
+                "password": self.world.password,
+                "request_sha256": self.approval.request_sha256,
+            }
+        return BODIES.get(entry.body, entry.body) if isinstance(entry.body, str) else entry.body
 
     def status(self, entry: Row, persona: str) -> int:
         browser = Browser()

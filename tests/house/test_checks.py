@@ -109,6 +109,7 @@ def production(tmp_path: Path, **changes: str | None) -> dict[str, str]:
         "EVIDENCE_PACKAGE_DIR": str(tmp_path / "packages"),
         "AUDIT_STORAGE_BACKEND": "s3",
         "AUDIT_S3_BUCKET": "strongroom-audit",
+        "EVIDENCE_VAULT_S3_BUCKET": "strongroom-vault",
     }
     env.update(changes)
     return {name: value for name, value in env.items() if value is not None}

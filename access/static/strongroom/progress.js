@@ -3,15 +3,16 @@
 
 const box = document.querySelector("[data-progress-url]");
 const numbers = new Intl.NumberFormat("en-GB");
+const OPEN = ["queued", "running"];
 
 async function look() {
-  let wait = 1000;
+  let wait = 2000;
   try {
     const answer = await fetch(box.dataset.progressUrl, { headers: { Accept: "application/json" } });
     if (answer.redirected || answer.status === 403) return location.reload(); // signed out
     if (!answer.ok) throw new Error(String(answer.status));
     const now = await answer.json();
-    if (now.status !== "queued" && now.status !== "running") return location.reload();
+    if (!OPEN.includes(now.status)) return location.reload();
     show(now);
   } catch {
     say("The server does not answer. Trying again.");
@@ -25,11 +26,15 @@ function show(now) {
   if (now.total) {
     bar.max = now.total;
     bar.value = now.done;
+  } else {
+    bar.removeAttribute("value"); // how much there is to do is not known
   }
-  box.querySelector("h2").textContent =
-    now.status === "queued" ? "Waits for the worker" : "Checking line by line";
+  const waits = now.status === "queued";
+  const heading = now.heading ?? (waits ? "Waits for the worker" : "Checking line by line");
+  const title = box.querySelector("h2");
+  if (title.textContent !== heading) title.textContent = heading;
   const of = now.total ? ` of ${numbers.format(now.total)}` : "";
-  say(`${numbers.format(now.done)}${of} events`);
+  say(now.words ?? `${numbers.format(now.done)}${of} events`);
 }
 
 function say(words) {

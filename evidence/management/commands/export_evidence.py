@@ -1,4 +1,4 @@
-"""`manage.py export_evidence`: makes a package, or finishes one that was interrupted."""
+"""`manage.py export_evidence`: makes a package."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.events import Actor
+from evidence.formats.contents import VaultMode
 from evidence.models import Package
-from evidence.services import locating, packages
+from evidence.services import exporting
 from ops import password
 from sealing.errors import Invalid, StrongroomError
 from sealing.results import EXIT_INVALID, EXIT_USAGE
-from sealing.times import format_time, parse_rfc3339
+from sealing.times import format_time
 
 
 class Command(BaseCommand):
@@ -33,8 +34,11 @@ class Command(BaseCommand):
         parser.add_argument("--retention-policy", default="hipaa_6y")
         parser.add_argument("--countersignatures", type=int, metavar="N")
         parser.add_argument("--unsigned", action="store_true")
+        parser.add_argument("--vault-mode", choices=list(VaultMode), help="where it is locked away")
+        parser.add_argument("--external-worm", action="store_true", help="external archive too")
+        parser.add_argument("--external-kms", action="store_true", help="external key service too")
+        parser.add_argument("--strict", action="store_true", help="fail if one of these fails")
         parser.add_argument("--note", default="")
-        parser.add_argument("--resume", metavar="BUNDLE_ID", help="finish an interrupted export")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,22 +56,26 @@ class Command(BaseCommand):
     def _export(self, options: dict[str, Any]) -> Package:
         # Whoever may run commands here is not thereby everybody: the maker proves who he is.
         actor = Actor.of(password.proven_account(options))
-        if options["resume"]:
-            return packages.resume_package(actor=actor, bundle_id=options["resume"])
         if not options["start"] or not options["end"]:
             raise Invalid("--start and --end are needed.")
-        return packages.export_package(
-            actor=actor,
-            client=locating.client_for_export(actor=actor, client_id=options["client"]),
-            period_start=parse_rfc3339(options["start"]),
-            period_end=parse_rfc3339(options["end"]),
-            event_types=options["event_types"],
-            package_prefix=options["prefix"],
-            retention_policy=options["retention_policy"],
-            required_countersignatures=options["countersignatures"],
-            sign_bundle=not options["unsigned"],
-            note=options["note"],
-        )
+        payload = {
+            "client_id": options["client"],
+            "period_start": options["start"],
+            "period_end": options["end"],
+            "event_types": options["event_types"],
+            "package_prefix": options["prefix"],
+            "retention_policy": options["retention_policy"],
+            "required_countersignatures": options["countersignatures"],
+            "sign_bundle": not options["unsigned"],
+            "external_worm": options["external_worm"],
+            "external_kms": options["external_kms"],
+            "note": options["note"],
+        }
+        if options["vault_mode"]:
+            payload["vault_mode"] = options["vault_mode"]
+        if options["strict"]:
+            payload["external_require_success"] = True
+        return exporting.export_now(actor=actor, payload=payload)
 
 
 def _told(package: Package, *, as_json: bool) -> str:

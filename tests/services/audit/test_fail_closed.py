@@ -16,7 +16,7 @@ from access.roles import Role
 from audit.models import ArchiverState, LegalHold, SigningKey
 from audit.services import holds, keys, switches
 from evidence.models import CountersignEntry, Package, PackageStatus
-from evidence.services import packages
+from evidence.services import exporting
 from ops.services import people
 from tests.databases import CommittedDatabase
 from tests.factories import PASSWORD, World
@@ -75,11 +75,13 @@ def _key(world: World) -> object:
 
 def _export(world: World) -> object:
     now = timezone.now()
-    return packages.export_package(
+    return exporting.export_now(
         actor=world.actor("olivia"),
-        client=Client.objects.get(pk="clinic-001"),
-        period_start=now - timedelta(days=1),
-        period_end=now + timedelta(days=1),
+        payload={
+            "client_id": "clinic-001",
+            "period_start": (now - timedelta(days=1)).isoformat(),
+            "period_end": (now + timedelta(days=1)).isoformat(),
+        },
     )
 
 

@@ -16,7 +16,7 @@ from audit.services import sealing, trail
 from evidence.formats.package import Package as Archive
 from evidence.formats.package import open_package
 from evidence.models import CountersignEntry, Package
-from evidence.services import countersigning, packages
+from evidence.services import countersigning, exporting
 from tests.factories import PASSWORD, World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,11 +43,11 @@ def some_events(client: str | None = "clinic-001", count: int = 3) -> None:
 
 def export(world: World, *, by: str = "olivia", client: str | None = "clinic-001", **options: Any):
     """A package of the period, made by somebody."""
-    return packages.export_package(
-        actor=world.actor(by),
-        client=None if client is None else world.client(client),
-        **{"period_start": START, "period_end": END, **options},
-    )
+    payload = {"client_id": client, "period_start": START, "period_end": END, **options}
+    for key in ("period_start", "period_end"):
+        if isinstance(payload[key], datetime):
+            payload[key] = payload[key].isoformat()
+    return exporting.export_now(actor=world.actor(by), payload=payload)
 
 
 def countersign(world: World, package: Package, *, by: str = "oscar", **options: Any):

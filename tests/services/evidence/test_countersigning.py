@@ -206,7 +206,7 @@ def test_a_failed_export(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from evidence.services import publishing
 
     monkeypatch.setattr(publishing, "_check", lambda *a: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError):
+    with pytest.raises(errors.ExportFailed):
         export(world)
     assert_refused(world, Package.objects.get(), errors.PackageUnfinished, "package_unfinished")
 

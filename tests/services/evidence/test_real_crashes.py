@@ -13,9 +13,10 @@ from django.db import connections
 
 from audit.events import EventType
 from evidence.models import Package, PackageStatus
-from evidence.services import checking, countersign_file, packages, publishing, verification
+from evidence.services import checking, countersign_file, outcomes, publishing, verification
 from evidence.services.errors import AlreadyCountersigned
 from sealing.results import Verdict
+from tests.carrying import carry_on
 from tests.factories import World
 from tests.faults import processes
 from tests.services.evidence import helpers
@@ -37,7 +38,7 @@ def killed_in(module: Any, name: str, work: Any) -> None:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(publishing, "_sign"), (publishing, "_check"), (packages, "_record")],
+    [(publishing, "_sign"), (publishing, "_check"), (outcomes, "record_success")],
 )
 def test_export(committed_world: World, module: Any, name: str) -> None:
     world = committed_world
@@ -47,7 +48,8 @@ def test_export(committed_world: World, module: Any, name: str) -> None:
     assert package.status == PackageStatus.WRITING
     before = helpers.file(package).read_bytes()
     helpers.some_events()
-    finished = packages.resume_package(actor=world.actor("oscar"), bundle_id=package.bundle_id)
+    carry_on(package.run)
+    finished = Package.objects.get()
     assert helpers.file(package).read_bytes() == before
     assert finished.event_count == 3
     assert checking.check_files(finished).awaits_countersignature

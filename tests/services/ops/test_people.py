@@ -14,7 +14,7 @@ from access.models import ApiKey, Client, Grant, Person, User
 from access.roles import Action, Role
 from audit.models import PendingEvent
 from audit.services.trail import AuditDisabled
-from ops.services import people
+from ops.services import officers, people
 from sealing.errors import Conflict, Forbidden, Invalid
 from tests.factories import PASSWORD, World
 
@@ -63,13 +63,17 @@ def test_a_taken_client_id_is_a_conflict(world: World) -> None:
         people.create_client(actor=world.actor("alice"), client_id="clinic-001", name="Again")
 
 
-def test_an_officer_creates_neither_clients_nor_accounts(world: World) -> None:
-    officer = world.actor("olivia")
+@pytest.mark.parametrize("username", ["audrey", "omar", "ben", "nobody", "root"])
+def test_who_creates_no_clients(world: World, username: str) -> None:
+    """An officer's wish becomes one by an administrator's approval (tests of the acts)."""
     with pytest.raises(Forbidden):
-        people.create_client(actor=officer, client_id="clinic-003", name="x")
+        people.create_client(actor=world.actor(username), client_id="clinic-003", name="x")
+
+
+def test_an_officer_creates_no_accounts(world: World) -> None:
     with pytest.raises(Forbidden):
         people.create_person_account(
-            actor=officer, username="x", display_name="X", password=PASSWORD
+            actor=world.actor("olivia"), username="x", display_name="X", password=PASSWORD
         )
 
 
@@ -84,6 +88,29 @@ def test_a_weak_password_is_refused_and_nothing_is_left(world: World) -> None:
 
 def test_a_second_account_shares_its_person(world: World) -> None:
     assert world.user("olivia2").person_id == world.user("olivia").person_id
+
+
+@pytest.mark.parametrize("how", ["revoked", "closed"])
+def test_the_last_officer_stays(world: World, how: str) -> None:
+    """Administrators decide for one another where there is none: one of them can't see to that."""
+    alice = world.actor("alice")
+
+    def end(username: str) -> None:
+        user = world.user(username)
+        if how == "revoked":
+            people.revoke_grant(actor=alice, grant=Grant.objects.get(user=user))
+        else:
+            people.deactivate_account(actor=alice, user=user)
+
+    end("oscar")
+    end("olivia2")  # another account of the same officer
+    with pytest.raises(officers.LastOfficer):
+        end("olivia")
+    assert policy.can(world.user("olivia"), Action.APPROVE_GRANTS)
+    assert last_event()["object"]["id"] == "olivia2"
+    end("ben")  # the platform's officer is his client's as well
+    people.grant(actor=alice, user=world.user("nobody"), role=Role.OFFICER, client=None)
+    end("olivia")
 
 
 def test_one_person_never_holds_admin_and_officer(world: World) -> None:
@@ -105,6 +132,18 @@ def test_the_same_grant_twice_is_a_conflict(world: World) -> None:
         people.grant(
             actor=world.actor("alice"),
             user=world.user("audrey"),
+            role=Role.AUDITOR,
+            client=world.client(),
+        )
+
+
+def test_a_deactivated_account_gets_no_role(world: World) -> None:
+    nobody = world.user("nobody")
+    people.deactivate_account(actor=world.actor("alice"), user=nobody)
+    with pytest.raises(Invalid, match="deactivated"):
+        people.grant(
+            actor=world.actor("alice"),
+            user=world.user("nobody"),
             role=Role.AUDITOR,
             client=world.client(),
         )

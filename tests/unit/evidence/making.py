@@ -14,7 +14,8 @@ from itertools import pairwise
 from audit.formats import checkpoint as checkpoints
 from audit.formats import event as events
 from evidence.formats import contents, countersign, manifest, readme, signature
-from evidence.formats.contents import ArchivePolicy, ChainVerdict, Completeness, Proofs
+from evidence.formats.completeness import Completeness
+from evidence.formats.contents import ArchivePolicy, ChainVerdict, Proofs
 from evidence.formats.manifest import ExportRequest, Manifest, Summary
 from evidence.formats.package import MANIFEST, Member, package_chunks
 from evidence.formats.verification import Sidecars

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from evidence.formats import contents, countersign, manifest, readme, signature
-from evidence.formats.contents import Completeness, Proofs, Ranges
+from evidence.formats.completeness import Completeness
+from evidence.formats.contents import Proofs, Ranges
 from evidence.formats.manifest import Manifest
 from sealing import canonical, digests
 from sealing.errors import Invalid

@@ -11,7 +11,8 @@ import pytest
 
 from audit.formats import event as events
 from evidence.formats import contents
-from evidence.formats.contents import ArchivePolicy, ChainVerdict, Completeness, Proofs
+from evidence.formats.completeness import Completeness
+from evidence.formats.contents import ArchivePolicy, ChainVerdict, Proofs
 from evidence.formats.package import MANIFEST, open_package
 from evidence.formats.verification import Sidecars, verify_package
 from sealing.results import Verdict

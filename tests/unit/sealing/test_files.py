@@ -168,6 +168,42 @@ def test_the_folder_itself_may_be_reached_by_a_link(folder: Path) -> None:
     assert files.safe_join(folder / "alias", "a") == folder / "alias" / "a"
 
 
+def test_a_file_gets_a_second_name_and_replaces_nothing(folder: Path) -> None:
+    (folder / "scratch").write_bytes(b"abc")
+    (folder / "taken").write_bytes(b"xyz")
+    files.link_new(folder / "scratch", folder / "file")
+    assert (folder / "file").stat().st_nlink == 2
+    for name in ("taken", "file"):
+        with pytest.raises(AlreadyExists):
+            files.link_new(folder / "scratch", folder / name)
+    assert (folder / "taken").read_bytes() == b"xyz"
+
+
+def test_a_folder_gets_its_name_in_one_step(folder: Path) -> None:
+    scratch = folder / ".scratch"
+    scratch.mkdir()
+    (scratch / "file").write_bytes(b"abc")
+    files.move_folder(scratch, folder / "a" / "b" / "final")
+    assert (folder / "a" / "b" / "final" / "file").read_bytes() == b"abc"
+    assert names(folder) == ["a"]
+
+
+@pytest.mark.parametrize("taken", ["folder", "file"])
+def test_a_folder_replaces_nothing(folder: Path, taken: str) -> None:
+    scratch, final = folder / ".scratch", folder / "final"
+    scratch.mkdir()
+    (scratch / "file").write_bytes(b"abc")
+    if taken == "folder":
+        final.mkdir()
+        (final / "other").write_bytes(b"xyz")
+    else:
+        final.write_bytes(b"xyz")
+    with pytest.raises(AlreadyExists):
+        files.move_folder(scratch, final)
+    assert (scratch / "file").read_bytes() == b"abc"
+    assert (final / "other" if taken == "folder" else final).read_bytes() == b"xyz"
+
+
 @given(st.text(st.sampled_from("a./\\\x00 "), max_size=12))
 def test_a_safe_name_is_below_the_folder(name: str) -> None:
     root = Path("/nonexistent/root")

@@ -312,6 +312,63 @@ def test_whose_signature_counts(
     assert finding is None or finding.ok is False
 
 
+JULY = "2026-07-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("proven_at", "signed_at", "counts"),
+    [
+        (datetime(2026, 6, 30, 23, 59, 59, 999_999, tzinfo=UTC), JUNE, True),
+        (datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC), JUNE, True),
+        (datetime(2026, 7, 1, tzinfo=UTC), JUNE, False),
+        (datetime(2026, 7, 1, 0, 0, 0, 1, tzinfo=UTC), JUNE, False),
+        (None, JUNE, False),
+        # What itself says that it is younger than the compromise is believed in that.
+        (JUNE, datetime(2026, 7, 1, tzinfo=UTC), False),
+        (JUNE, datetime(2026, 6, 30, 23, 59, 59, 999_999, tzinfo=UTC), True),
+        (JUNE, None, True),
+    ],
+    ids=["a microsecond before", "a second before", "then", "a microsecond after", "never",
+         "signed then", "signed before", "signed without a time"],
+)  # fmt: skip
+def test_a_compromised_key_counts_for_what_is_proven_to_be_older(
+    proven_at: datetime | None, signed_at: datetime | None, counts: bool
+) -> None:
+    key = trusted(status="compromised", compromised_at=JULY)
+    finding = Signers("example.org/log", (key,)).refusal(
+        golden.KEY_ID, purpose="checkpoint", signed_at=signed_at, proven_at=proven_at
+    )
+    assert (finding is None) == counts
+    assert finding is None or finding.code == "key_compromised"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"not_before": "2026-06-01T00:00:00.000001Z"}, "key_not_yet_valid"),
+        ({"not_after": "2026-05-31T23:59:59.999999Z"}, "key_retired"),
+        ({"purposes": ("package",)}, "key_purpose"),
+        ({"compromised_at": None}, "key_compromised"),
+    ],
+)
+def test_an_early_proof_replaces_nothing_else(changes: dict[str, Any], code: str) -> None:
+    key = trusted(**{"status": "compromised", "compromised_at": JULY, **changes})
+    finding = Signers("example.org/log", (key,)).refusal(
+        golden.KEY_ID, purpose="checkpoint", signed_at=JUNE, proven_at=JUNE
+    )
+    assert finding is not None and finding.code == code
+
+
+@pytest.mark.parametrize("status", ["active", "retired"])
+def test_other_keys_need_no_proof(status: str) -> None:
+    ended = "2026-06-01T00:00:00.000000Z" if status == "retired" else None
+    signers = Signers("example.org/log", (trusted(status=status, not_after=ended),))
+    for proven_at in (None, datetime(2030, 1, 1, tzinfo=UTC)):
+        assert signers.refusal(
+            golden.KEY_ID, purpose="checkpoint", signed_at=JUNE, proven_at=proven_at
+        ) is None  # fmt: skip
+
+
 def test_an_unknown_key_does_not_count() -> None:
     signers = Signers("example.org/log", (trusted(),))
     finding = signers.refusal("sha256:" + "0" * 64, purpose="checkpoint", signed_at=JUNE)

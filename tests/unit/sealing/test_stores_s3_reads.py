@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ResponseStreamingError
 
 from sealing.errors import NotFound
 from sealing.files import AlreadyExists
@@ -32,6 +33,39 @@ def test_a_read_that_breaks_off_is_read_again(
     faulty_s3.inject(kind, methods="GET", times=None)
     with pytest.raises(StoreUnavailable):
         through(locked_bucket, faulty_s3, max_attempts=2).read(NAME)
+
+
+class BreaksOff:
+    """An answer's body of which one block arrives."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        yield self._body.read(size)
+        raise ResponseStreamingError(error="cut by the test")
+
+
+def test_a_large_read_that_breaks_off_goes_on_where_it_was(
+    locked_bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * (12 << 10)
+    store = locked_bucket.store()
+    version = store.put_new(NAME, data).version_id
+    client, asked = store._bucket.client, []
+    real = client.get_object
+
+    def get_object(**arguments: Any) -> Any:
+        answer = real(**arguments)
+        asked.append(arguments)
+        return answer if len(asked) == 3 else answer | {"Body": BreaksOff(answer["Body"])}
+
+    monkeypatch.setattr(client, "get_object", get_object)
+    stored, blocks = store.opened(NAME)
+    assert b"".join(blocks) == data
+    assert (stored.size_bytes, stored.version_id) == (len(data), version)
+    assert [each.get("Range") for each in asked] == [None, "bytes=1048576-", "bytes=2097152-"]
+    assert [each.get("VersionId") for each in asked] == [None, version, version]
 
 
 READS: dict[str, Callable[[S3Store], Any]] = {

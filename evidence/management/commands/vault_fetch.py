@@ -1,0 +1,46 @@
+"""`manage.py vault_fetch`: takes a package out of its vault, decrypted where it is encrypted."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from audit.events import Actor
+from evidence.services.vault.fetching import fetch
+from ops import password
+from sealing.errors import Conflict, Invalid, StrongroomError, Unavailable
+from sealing.results import EXIT_COULD_NOT_CHECK, EXIT_INVALID, EXIT_USAGE
+
+
+class Command(BaseCommand):
+    """Fetches a package in somebody's name."""
+
+    help = "Write a package from its vault to a new file, in somebody's name; it is recorded."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares the options."""
+        password.add_arguments(parser)
+        parser.add_argument("bundle_id", metavar="BUNDLE_ID")
+        parser.add_argument("--to", required=True, metavar="FILE", help="a file that is not there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Makes one service call and says what was written."""
+        target = Path(options["to"])
+        try:
+            actor = Actor.of(password.proven_account(options))
+            package = fetch(actor=actor, bundle_id=options["bundle_id"], target=target)
+        except (Unavailable, OSError) as error:
+            self._end(error, EXIT_COULD_NOT_CHECK)
+        except (Invalid, Conflict) as error:
+            self._end(error, EXIT_USAGE)
+        except StrongroomError as error:
+            self._end(error, EXIT_INVALID)
+        else:
+            self.stdout.write(f"{target}  {package.package_sha256}  {package.size_bytes} bytes")
+
+    def _end(self, error: Exception, exit_code: int) -> None:
+        code = getattr(error, "code", type(error).__name__)
+        raise CommandError(f"{error} [{code}]", returncode=exit_code) from error
