@@ -78,25 +78,6 @@ def is_own(actor: Actor, package: Package) -> bool:
     return actor.account is not None and package.maker_account_id == actor.account.pk
 
 
-def client_for_export(*, actor: Actor, client_id: str | None) -> Client | None:
-    """The client whose events are to be exported; None for the platform.
-
-    Raises:
-        NotFound: There is no such client that the actor may see.
-        Forbidden: The actor may not export for it.
-    """
-    if client_id is None:
-        policy.require(actor.account, Action.EXPORT, None)
-        return None
-    client = None
-    if names.is_client_folder(client_id):
-        client = Client.objects.filter(pk=client_id).first()
-    if client is None:
-        raise _nothing("client")
-    policy.require(actor.account, Action.EXPORT, client)
-    return client
-
-
 def file_of(name: names.PackageName, suffix: str) -> Path:
     """Where a file of a package lies."""
     return safe_join(Path(settings.EVIDENCE_PACKAGE_DIR), name.sidecar(suffix))

@@ -39,6 +39,7 @@ def services(tmp_path: Path, settings: Any) -> Iterator[ExternalServer]:
     with ExternalServer(tmp_path / "external").serving() as external:
         settings.COMPLIANCE_EVIDENCE_EXTERNAL_WORM_ENDPOINT = external.archive_url
         settings.COMPLIANCE_EVIDENCE_EXTERNAL_KMS_WRAP_ENDPOINT = external.wrap_url
+        settings.COMPLIANCE_EVIDENCE_EXTERNAL_KMS_UNWRAP_ENDPOINT = external.unwrap_url
         settings.COMPLIANCE_EVIDENCE_EXTERNAL_AUTH_TOKEN = external.token
         settings.COMPLIANCE_EVIDENCE_EXTERNAL_ALLOWED_NETWORKS = ["127.0.0.0/8"]
         yield external
