@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from operator import eq
 
 from sealing.errors import Invalid
 
@@ -39,6 +40,10 @@ class Leaves(Mapping[int, bytes]):
     def indexes(self) -> Sequence[int]:
         """The indexes, ascending; not to be changed."""
         return self._indexes
+
+    def are_at(self, indexes: Sequence[int]) -> bool:
+        """Whether these are the indexes; compared one by one, without a copy of them."""
+        return len(indexes) == len(self) and all(map(eq, self._indexes, indexes))
 
     def __getitem__(self, index: int) -> bytes:
         place = bisect_left(self._indexes, index)

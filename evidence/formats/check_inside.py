@@ -206,7 +206,7 @@ def _compare(
         contents.ARCHIVE_POLICY: documents.policy
         != ArchivePolicy(request.retention_policy, request.vault_mode, request.kms_key_id),
         contents.PROOFS: documents.proofs.tree_size != size
-        or documents.proofs.indexes != tuple(lines.leaves),
+        or not lines.leaves.are_at(documents.proofs.indexes),
         contents.CHECKPOINT: documents.checkpoint is not None and documents.checkpoint.size != size,
         "/request": request.sign_bundle != (parsed.signatures > 0)
         or request.required_countersignatures != parsed.countersignatures,
