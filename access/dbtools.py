@@ -73,6 +73,27 @@ def frozen_columns(table: str, *columns: str, once_set: str | None = None) -> mi
     )
 
 
+def in_place_of(former: str, *changes: tuple[str, str]) -> migrations.RunSQL:
+    """Replaces a trigger's function by one that differs in a few places.
+
+    Args:
+        former: the SQL of the migration that made it; its first function is meant.
+        changes: what stands there now, and what shall stand there instead.
+
+    Raises:
+        ValueError: something to be changed does not stand there exactly once.
+    """
+    found = re.search(r"CREATE FUNCTION (.*?END \$\$;)", former, re.DOTALL)
+    if found is None:
+        raise ValueError("there is no function")
+    now = then = f"CREATE OR REPLACE FUNCTION {found[1]}"
+    for old, new in changes:
+        if then.count(old) != 1:
+            raise ValueError(f"stands there {then.count(old)} times: {old}")
+        then = then.replace(old, new)
+    return migrations.RunSQL(then, now)
+
+
 def _check_names(*names: str) -> None:
     for name in names:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):

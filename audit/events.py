@@ -134,6 +134,12 @@ class Actor:
         )
 
     @classmethod
+    def of_request(cls, request: Any) -> Actor:
+        """Whoever sent a request, Django's or that of the API; recognised or not."""
+        # The API's request wraps Django's, which knows where it came from.
+        return cls.of(request.user, getattr(request, "_request", request))
+
+    @classmethod
     def system(cls, name: str) -> Actor:
         """A part of Strongroom that acts by itself, such as the worker."""
         return cls(id=f"service:{name}")

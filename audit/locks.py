@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from audit.folder import File, Folder
 from audit.formats.report import SegmentEnd
-from audit.sources import Source, ahead
+from audit.sources import StoreSource, ahead
 from sealing.errors import StrongroomError
 from sealing.results import Finding
 from sealing.stores.base import LockMode, Stored
@@ -37,7 +37,7 @@ class _Wanted(NamedTuple):
 
 
 def check(
-    source: Source, folder: Folder, ends: Sequence[SegmentEnd], policy: LockPolicy
+    source: StoreSource, folder: Folder, ends: Sequence[SegmentEnd], policy: LockPolicy
 ) -> list[Finding]:
     """Checks the locks of segments that hold, of what lies beside them, and of heartbeats.
 
@@ -79,7 +79,7 @@ def _all(folder: Folder, ends: Sequence[SegmentEnd], policy: LockPolicy) -> Iter
             yield _Wanted(file, by_stem[file.stem])
 
 
-def _stat(source: Source, file: File) -> Stored | str:
+def _stat(source: StoreSource, file: File) -> Stored | str:
     try:
         return source.stat(file)
     except (StrongroomError, OSError) as error:

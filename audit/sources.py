@@ -43,12 +43,10 @@ class Source(Protocol):
     Attributes:
         location: what the caller named.
         options: how it is reached, so that another process can open it too.
-        has_locks: whether objects there can be locked, so that `stat` tells of it.
     """
 
     location: str
     options: S3Options
-    has_locks: bool
 
     def scan(self) -> Folder:
         """The files of the archive. Raises SourceUnreachable."""
@@ -70,9 +68,6 @@ class Source(Protocol):
         Entering each context may raise OSError; reading its lines, OSError or FileDamaged.
         """
 
-    def stat(self, file: File) -> Stored:
-        """What the store says of the version that is verified. Raises StrongroomError."""
-
 
 def open_source(location: str, options: S3Options = DEFAULT_OPTIONS) -> Source:
     """The source at ``location``: ``s3://bucket/prefix``, or else a path.
@@ -93,7 +88,6 @@ class FolderSource:
         location: the path.
     """
 
-    has_locks = False
     options = DEFAULT_OPTIONS
 
     def __init__(self, location: str) -> None:
@@ -128,10 +122,6 @@ class FolderSource:
         """See `Source.open_each`."""
         return ((file, self.open_lines(file)) for file in files)
 
-    def stat(self, file: File) -> Stored:
-        """A folder's locks prove nothing to a stranger, so there is nothing to tell."""
-        raise NotImplementedError("a folder has no locks to check")
-
 
 class StoreSource:
     """Objects of a store that keeps versions: the oldest of each is what was archived.
@@ -143,8 +133,6 @@ class StoreSource:
         store: the store.
         options: how it was opened.
     """
-
-    has_locks = True
 
     def __init__(self, store: Store, options: S3Options = DEFAULT_OPTIONS) -> None:
         self.location = store.location
@@ -185,7 +173,7 @@ class StoreSource:
             yield file, _opened(file, future.result)
 
     def stat(self, file: File) -> Stored:
-        """See `Source.stat`."""
+        """What the store says of the version that is verified. Raises StrongroomError."""
         return self._store.stat(file.where, version_id=file.version_id)
 
     def _fetch(self, file: File, max_bytes: int) -> bytes:

@@ -14,7 +14,7 @@ from audit.formats.report import ArchiveReport
 from audit.formats.state import State
 from audit.locks import LockPolicy
 from audit.samples import Sample, compare
-from audit.sources import Source, SourceUnreachable
+from audit.sources import Source, SourceUnreachable, StoreSource
 from audit.stretches import stretch_of, verify_stretch
 from audit.windows import CouldNotCheck, Window, choose
 from sealing.keys import Signers
@@ -72,7 +72,7 @@ def verify_archive(
     Raises:
         CouldNotCheck: nothing is there, or not what the window asks for, or it can't be reached.
     """
-    if locks is not None and not source.has_locks:
+    if locks is not None and not isinstance(source, StoreSource):
         raise CouldNotCheck("objects are locked in S3; a folder has no locks that prove anything.")
     try:
         found = source.scan()
@@ -88,7 +88,7 @@ def verify_archive(
         parts = [verify_stretch(source, whole, progress)]
     report = join(signers.origin, parts, chosen.folder.notices)
     held: list[Finding] = []
-    if locks is not None:
+    if locks is not None and isinstance(source, StoreSource):
         held = lock_checks.check(source, chosen.folder, report.ends, locks)
     stamped, listed = stamps.check(source, chosen.folder, certificates)
     sampled: list[Finding] = []

@@ -52,7 +52,7 @@ _turn = threading.Lock()
 _OPTIONS = checking.Options(only_if_signed=True)
 
 # Findings that a file which was not sent might do away with.
-_LACKING_SIGNATURE = frozenset({"signature_missing", "inside_not_checked"})
+_LACKING_SIGNATURE = frozenset({"signature_missing", "lines_not_checked"})
 _LACKING_TIME = frozenset({"key_compromised", "timestamp_needed"})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from access.roles import Action
 from audit.events import Actor
+from ops.closed import ClosedList
 from sealing.errors import NotFound
 
 
@@ -79,40 +80,5 @@ class Approvable:
     does_io: bool = False
 
 
-_acts: dict[str, Approvable] = {}
-_is_frozen = False
-
-
-def register(act: Approvable) -> None:
-    """Adds an act; called by each room's ``AppConfig.ready``.
-
-    Raises:
-        RuntimeError: two acts have one name, or start-up is over.
-    """
-    if _is_frozen or act.name in _acts:
-        raise RuntimeError(f"The act {act.name} can't be registered any more, or again.")
-    _acts[act.name] = act
-
-
-def freeze() -> None:
-    """Ends start-up: from now on nothing can be added."""
-    global _is_frozen
-    _is_frozen = True
-
-
-def get(name: str) -> Approvable:
-    """The act of that name.
-
-    Raises:
-        UnknownAction: naming those that there are.
-    """
-    if name not in _acts:
-        raise UnknownAction(
-            f"There is no act {name}; there are {', '.join(sorted(_acts))}.", field="action"
-        )
-    return _acts[name]
-
-
-def all_acts() -> tuple[Approvable, ...]:
-    """Every act, by name."""
-    return tuple(_acts[name] for name in sorted(_acts))
+_acts: ClosedList[Approvable] = ClosedList("Act", unknown=UnknownAction, field="action")
+register, freeze, get, all_acts = _acts.register, _acts.freeze, _acts.get, _acts.all

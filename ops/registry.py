@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from access.roles import Action
 from audit.events import Actor
+from ops.closed import ClosedList
 from ops.models import Run
 from sealing.errors import Invalid, NotFound
 
@@ -97,43 +98,8 @@ class JobType:
     needs_trail: bool = True
 
 
-_types: dict[str, JobType] = {}
-_is_frozen = False
-
-
-def register(job_type: JobType) -> None:
-    """Adds a type; called by each room's ``AppConfig.ready``.
-
-    Raises:
-        RuntimeError: two types have one name, or start-up is over.
-    """
-    if _is_frozen or job_type.name in _types:
-        raise RuntimeError(f"Job type {job_type.name} can't be registered any more, or again.")
-    _types[job_type.name] = job_type
-
-
-def freeze() -> None:
-    """Ends start-up (called by the leftmost room): from now on nothing can be added."""
-    global _is_frozen
-    _is_frozen = True
-
-
-def get(name: str) -> JobType:
-    """The type of that name.
-
-    Raises:
-        UnknownJobType: naming those that there are.
-    """
-    if name not in _types:
-        raise UnknownJobType(
-            f"There is no type {name}; there are {', '.join(sorted(_types))}.", field="job_type"
-        )
-    return _types[name]
-
-
-def all_types() -> tuple[JobType, ...]:
-    """Every type, by name."""
-    return tuple(_types[name] for name in sorted(_types))
+_types: ClosedList[JobType] = ClosedList("Job type", unknown=UnknownJobType, field="job_type")
+register, freeze, get, all_types = _types.register, _types.freeze, _types.get, _types.all
 
 
 def no_payload(payload: Mapping[str, Any]) -> dict[str, Any]:

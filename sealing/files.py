@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import secrets
@@ -113,6 +114,20 @@ def ensure_folder(path: Path, mode: int = 0o750) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=mode, exist_ok=True)
         _sync_folder(folder.parent)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keeps other processes out for as long as the block lasts, by the lock of a file (flock(2)).
+
+    The file is made where it is missing, and stays.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def check_name(name: str) -> None:

@@ -26,6 +26,12 @@ class ActionForm(forms.Form):
         self.request, self.obj = request, obj
 
 
+class DayField(forms.DateField):
+    """A day, entered as browsers offer it and shown as ISO 8601 writes it."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+
+
 class ReasonForm(ActionForm):
     """Asks why; the reason is recorded with the act."""
 

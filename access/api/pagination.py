@@ -169,3 +169,9 @@ def _beyond(model: type[Model], columns: Sequence[str], key: Sequence[str]) -> Q
         after |= same & Q(**{f"{name}__{comparison}": value})
         same &= Q(**{name: value})
     return bound & after
+
+
+class NewestFirst(CursorPagination):
+    """By the moment at which rows were made, as their ids do not grow."""
+
+    ordering = ("-created_at", "-id")  # type: ignore[assignment]

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from access.admin import components
-from access.admin.forms import ActionForm
+from access.admin.forms import ActionForm, DayField
 from access.admin.mixins import Decision, Done, ObjectAction, ObjectActionsMixin
 from access.admin.site import site
 from access.roles import Action
@@ -39,16 +39,14 @@ class WindowForm(ActionForm):
     """Which copy of the log, and which days."""
 
     storage = forms.ChoiceField(label="Which copy", choices=[])
-    start_day = forms.DateField(
+    start_day = DayField(
         label="First day",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="By the UTC day on which events were sealed. Empty: from the beginning.",
     )
-    end_day = forms.DateField(
+    end_day = DayField(
         label="Last day",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Included. Empty: to the end.",
     )
 

@@ -32,11 +32,6 @@ _AS_ENTERED = (
 # --- export -------------------------------------------------------------------------------
 
 
-def _actor(request: HttpRequest) -> Actor:
-    # Nobody comes as far as an act without having signed in.
-    return Actor.of(cast(User, request.user), request)
-
-
 def describe_export(request: HttpRequest, obj: None) -> Decision:
     """What an export does."""
     return Decision(
@@ -64,7 +59,7 @@ def do_export(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
         **{key: data[key] for key in _AS_ENTERED if data.get(key, "") != ""},
     }
     found = exporting.request_export(
-        actor=_actor(request), payload=payload, wait_seconds=PATIENCE_SECONDS
+        actor=Actor.of_request(request), payload=payload, wait_seconds=PATIENCE_SECONDS
     )
     if found.package is None:
         return Done(
@@ -126,7 +121,7 @@ def do_countersign(request: HttpRequest, obj: Package, data: dict[str, Any]) -> 
     """Countersigns with the viewer's own key."""
     key = _key_of(request)
     entry = countersigning.countersign(
-        actor=_actor(request),
+        actor=Actor.of_request(request),
         package_path=obj.package_path,
         signer=request.user.get_username(),
         signing_key_id=key.key_id if key else "",
@@ -166,7 +161,9 @@ def describe_download(request: HttpRequest, obj: Package) -> Decision:
 
 def do_download(request: HttpRequest, obj: Package, data: dict[str, Any]) -> HttpResponseBase:
     """Hands the file out."""
-    found = downloads.download(actor=_actor(request), bundle_id=obj.bundle_id, name=data["file"])
+    found = downloads.download(
+        actor=Actor.of_request(request), bundle_id=obj.bundle_id, name=data["file"]
+    )
     return file_response(found)
 
 
@@ -186,7 +183,7 @@ def do_verify(request: HttpRequest, obj: Package, data: dict[str, Any]) -> Resul
     """Verifies, and shows each check."""
     secret = data.get("signing_secret")
     result = verification.verify(
-        actor=_actor(request),
+        actor=Actor.of_request(request),
         package_path=obj.package_path,
         signing_secret=secret.encode() if secret else None,
     )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from access import policy
-from access.admin.forms import ActionForm, PasswordForm
+from access.admin.forms import ActionForm, DayField, PasswordForm
 from access.models import Client
 from access.roles import Action
 from evidence.formats import retention
@@ -51,12 +51,10 @@ class ExportForm(ActionForm):
     """Whose events, of which days, and who has to sign."""
 
     client_id = forms.ChoiceField(label="Client", required=False)
-    first_day = forms.DateField(
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    first_day = DayField(
         help_text="From 00:00 UTC of this day.",
     )
-    last_day = forms.DateField(
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    last_day = DayField(
         help_text="Up to the end of this day, UTC.",
     )
     retention_policy = forms.ChoiceField(choices=list(_RETENTION.items()))

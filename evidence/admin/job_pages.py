@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from access.admin import components
+from access.admin.forms import DayField
 from evidence.admin import columns
 from evidence.admin.custody_vault import outside_status
 from evidence.admin.forms import ExportForm
@@ -55,14 +56,12 @@ class ExportPayloadForm(ExportForm, PayloadForm):
         initial=Period.MONTH.value,
         help_text="Counted from the moment that the run is meant for, in UTC.",
     )
-    first_day = forms.DateField(
+    first_day = DayField(
         required=False,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="Only with “These days”.",
     )
-    last_day = forms.DateField(
+    last_day = DayField(
         required=False,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         help_text="Only with “These days”; the whole day, UTC.",
     )
     event_types = forms.CharField(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -16,14 +16,13 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from access.api.idempotency import Idempotent
+from access.api.pagination import NewestFirst
 from access.api.parsers import StrictJSONParser
 from access.api.throttling import SigningThrottle
-from access.models import User
 from audit.events import Actor
 from evidence import selectors
 from evidence.api import representations
 from evidence.api import serializers as bodies
-from evidence.api.pagination import PackagePagination
 from evidence.api.uploads import UploadParser, sidecar, uploaded
 from evidence.formats.verification import Sidecars
 from evidence.responses import file_response
@@ -37,11 +36,6 @@ def _given(kind: type[S], request: Request) -> dict[str, Any]:
     body = kind(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
-
-
-def _actor(request: Request) -> Actor:
-    # Nobody comes as far as a view without having been recognised.
-    return Actor.of(cast(User, request.user), request._request)
 
 
 def _secret(given: dict[str, Any]) -> bytes | None:
@@ -70,7 +64,7 @@ class ExportView(Idempotent):
         What takes longer is answered with 202 and the run, which goes on.
         """
         given = _given(bodies.ExportBody, request)
-        found = exporting.request_export(actor=_actor(request), payload=_payload(given))
+        found = exporting.request_export(actor=Actor.of_request(request), payload=_payload(given))
         if found.package is None:
             answer = {"run_id": str(found.run.pk), "status": found.run.status}
             return Response(answer, status=status.HTTP_202_ACCEPTED)
@@ -88,7 +82,9 @@ class CountersignView(Idempotent):
         """Countersign a package that another person made, with one's own key."""
         given = _given(bodies.CountersignBody, request)
         secret = _secret(given)
-        entry = countersigning.countersign(actor=_actor(request), signing_secret=secret, **given)
+        entry = countersigning.countersign(
+            actor=Actor.of_request(request), signing_secret=secret, **given
+        )
         return Response(representations.countersigned(entry))
 
 
@@ -110,7 +106,7 @@ class VerifyView(APIView):
     def _by_name(self, request: Request) -> verification.VerificationResult:
         given = _given(bodies.VerifyBody, request)
         secret = _secret(given)
-        return verification.verify(actor=_actor(request), signing_secret=secret, **given)
+        return verification.verify(actor=Actor.of_request(request), signing_secret=secret, **given)
 
     def _by_upload(self, request: Request) -> verification.VerificationResult:
         given = _given(bodies.UploadBody, request)
@@ -122,7 +118,7 @@ class VerifyView(APIView):
         )
         with uploaded(given["package"]) as data:
             return verification.verify_upload(
-                actor=_actor(request),
+                actor=Actor.of_request(request),
                 file_name=given["package"].name or "",
                 data=data,
                 sidecars=sidecars,
@@ -147,11 +143,11 @@ class PackageListView(APIView):
     def get(self, request: Request) -> Response:
         """Packages that the caller may see, newest first."""
         found = selectors.packages(
-            actor=_actor(request),
+            actor=Actor.of_request(request),
             client_id=request.query_params.get("client_id"),
             status=request.query_params.get("status"),
         )
-        pagination = PackagePagination()
+        pagination = NewestFirst()
         page = pagination.paginate_queryset(found, request, self)
         return pagination.get_paginated_response(
             [representations.package(package, request) for package in page]
@@ -164,7 +160,7 @@ class PackageView(APIView):
     @extend_schema(operation_id="evidence_packages_retrieve", responses=bodies.PackageAnswer)
     def get(self, request: Request, bundle_id: str) -> Response:
         """One package."""
-        package = locating.by_bundle_id(actor=_actor(request), bundle_id=bundle_id)
+        package = locating.by_bundle_id(actor=Actor.of_request(request), bundle_id=bundle_id)
         return Response(representations.package(package, request))
 
 
@@ -189,5 +185,5 @@ class PackageFileView(APIView):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, bundle_id: str, name: str) -> HttpResponseBase:
         """A file of a package. That it was taken is recorded before the first byte leaves."""
-        found = downloads.download(actor=_actor(request), bundle_id=bundle_id, name=name)
+        found = downloads.download(actor=Actor.of_request(request), bundle_id=bundle_id, name=name)
         return file_response(found)

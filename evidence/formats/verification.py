@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from evidence.formats.check_countersign import (
     Countersigned,
@@ -27,11 +26,6 @@ from evidence.formats.report import Findings, PackageReport, Part
 from evidence.formats.signature import PackageSignature
 from sealing import digests
 from sealing.keys import Signers
-
-NOT_INSIDE: Final = (
-    "What is inside the file was not looked at, neither manifest nor log lines, nor were"
-    " countersignatures: here that takes a signature over the file by a trusted key."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +72,9 @@ def verify_package(
             if it is known to be older than the compromise.
         recorded: The digests of the signatures that the verifier's own log tells of; None for a
             verifier without a log.
-        only_if_signed: Look inside only if the signature of a trusted key holds over the bytes,
-            so that nobody else's documents are read. Otherwise that is what the report says.
+        only_if_signed: Read the log lines and what belongs to them only if the signature of a
+            trusted key holds over the bytes, since a stranger's could cost any amount of time and
+            memory. Otherwise that is what the report says.
         human: Gives, of two persons who are known to be one human, the same id. Without it each
             id is taken for somebody else.
 
@@ -108,12 +103,13 @@ def verify_package(
         signers=signers,
         age=witnesses.of_signature(sidecars.signature, stamp),
     )
-    inside = Inside()
-    if found.clean(Part.SIGNATURE) or not only_if_signed:
-        age = witnesses.of_package(sidecars.signature, stamp)
-        inside = check_inside(found, data, signers, age)
-    else:
-        found.unknown(Part.PACKAGE, "inside_not_checked", NOT_INSIDE)
+    inside = check_inside(
+        found,
+        data,
+        signers,
+        witnesses.of_package(sidecars.signature, stamp),
+        reads_lines=found.clean(Part.SIGNATURE) or not only_if_signed,
+    )
     countersigned = Countersigned()
     if inside.manifest is not None:
         check_policy(found, document, inside.manifest, inside.manifest_digest)

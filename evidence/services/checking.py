@@ -38,8 +38,8 @@ class Options:
     """What a caller asks for beyond what the package itself asks for.
 
     Attributes:
-        only_if_signed: look inside only if a trusted key has signed the bytes: for files that
-            anybody may send.
+        only_if_signed: read the log lines only if a trusted key has signed the bytes: for files
+            that anybody may send.
     """
 
     require_countersign: bool = False

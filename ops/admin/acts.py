@@ -23,10 +23,6 @@ from ops.services import people, proposals
 RECORDED = "That you did it is recorded in the audit trail."
 
 
-def _actor(request: HttpRequest) -> Actor:
-    return Actor.of(request.user, request)
-
-
 def _page(obj: Any) -> str:
     name = f"{obj._meta.app_label}_{obj._meta.model_name}_change"
     return reverse(f"admin:{name}", args=[obj.pk])
@@ -55,7 +51,7 @@ def client_hindrance(request: HttpRequest, obj: None) -> str | None:
 
 def do_new_client(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Creates it, or asks an administrator to."""
-    made = proposals.create_client(actor=_actor(request), **data)
+    made = proposals.create_client(actor=Actor.of_request(request), **data)
     if isinstance(made, Approval):
         return asking.requested(made)
     return Done(message=f"Created the client {made.name} ({made.pk}).", url=_page(made))
@@ -81,7 +77,7 @@ def describe_new_person(request: HttpRequest, obj: None) -> Decision:
 
 def do_new_person(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Creates it."""
-    user = people.create_person_account(actor=_actor(request), **data)
+    user = people.create_person_account(actor=Actor.of_request(request), **data)
     return Done(message=f"Created the account {user.username}.", url=_page(user))
 
 
@@ -92,7 +88,7 @@ def describe_another(request: HttpRequest, obj: None) -> Decision:
 
 def do_another(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    return asking.requested(proposals.another_account(actor=_actor(request), **data))
+    return asking.requested(proposals.another_account(actor=Actor.of_request(request), **data))
 
 
 def describe_new_service(request: HttpRequest, obj: None) -> Decision:
@@ -108,7 +104,7 @@ def describe_new_service(request: HttpRequest, obj: None) -> Decision:
 
 def do_new_service(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Creates it."""
-    user = people.create_service_account(actor=_actor(request), **data)
+    user = people.create_service_account(actor=Actor.of_request(request), **data)
     return Done(message=f"Created the service account {user.username}.", url=_page(user))
 
 
@@ -128,7 +124,7 @@ def active_hindrance(request: HttpRequest, obj: User) -> str | None:
 
 def do_deactivate(request: HttpRequest, obj: User, data: dict[str, Any]) -> str:
     """Closes it."""
-    people.deactivate_account(actor=_actor(request), user=obj)
+    people.deactivate_account(actor=Actor.of_request(request), user=obj)
     return f"Deactivated {obj.username}."
 
 
@@ -154,7 +150,9 @@ def merge_hindrance(request: HttpRequest, obj: Person) -> str | None:
 
 def do_merge(request: HttpRequest, obj: Person, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    return asking.requested(proposals.merge_people(actor=_actor(request), person=obj, **data))
+    return asking.requested(
+        proposals.merge_people(actor=Actor.of_request(request), person=obj, **data)
+    )
 
 
 def _accounts(person: Person) -> str:
@@ -182,7 +180,11 @@ def do_grant(request: HttpRequest, obj: User, data: dict[str, Any]) -> str | Don
     """Gives it, or asks for it where it gives much power."""
     client = Client.objects.get(pk=data["client_id"]) if data["client_id"] else None
     made = proposals.grant(
-        actor=_actor(request), user=obj, role=data["role"], client=client, reason=data["reason"]
+        actor=Actor.of_request(request),
+        user=obj,
+        role=data["role"],
+        client=client,
+        reason=data["reason"],
     )
     if isinstance(made, Approval):
         return asking.requested(made)
@@ -205,7 +207,7 @@ def grant_hindrance(request: HttpRequest, obj: Grant) -> str | None:
 
 def do_revoke(request: HttpRequest, obj: Grant, data: dict[str, Any]) -> str:
     """Ends it."""
-    people.revoke_grant(actor=_actor(request), grant=obj)
+    people.revoke_grant(actor=Actor.of_request(request), grant=obj)
     return f"Revoked {obj} from {obj.user.username}."
 
 
@@ -229,7 +231,7 @@ def service_hindrance(request: HttpRequest, obj: User) -> str | None:
 
 def do_new_key(request: HttpRequest, obj: User, data: dict[str, Any]) -> ResultPage:
     """Makes it and shows it."""
-    key, raw = people.issue_api_key(actor=_actor(request), user=obj, label=data["label"])
+    key, raw = people.issue_api_key(actor=Actor.of_request(request), user=obj, label=data["label"])
     return ResultPage(
         template="admin/api_key.html",
         context={"title": f"API key for {obj.username}", "key": key, "raw": raw},
@@ -253,7 +255,7 @@ def key_hindrance(request: HttpRequest, obj: ApiKey) -> str | None:
 
 def do_revoke_key(request: HttpRequest, obj: ApiKey, data: dict[str, Any]) -> str:
     """Ends it."""
-    people.revoke_api_key(actor=_actor(request), key=obj)
+    people.revoke_api_key(actor=Actor.of_request(request), key=obj)
     return f"Revoked the API key {obj.prefix}."
 
 

@@ -23,10 +23,6 @@ ONCE = "A decision can't be taken back."
 TEMPLATE = "admin/ops/approval/decide.html"
 
 
-def _actor(request: HttpRequest) -> Actor:
-    return Actor.of(request.user, request)
-
-
 # --- deciding ---------------------------------------------------------------------------------
 
 
@@ -52,7 +48,9 @@ def describe_approve(request: HttpRequest, obj: Approval) -> Decision:
 
 def do_approve(request: HttpRequest, obj: Approval, data: dict[str, Any]) -> Outcome:
     """Approves it."""
-    decided = approvals.decide(actor=_actor(request), approval_id=obj.pk, approve=True, **data)
+    decided = approvals.decide(
+        actor=Actor.of_request(request), approval_id=obj.pk, approve=True, **data
+    )
     return _answered(request, decided)
 
 
@@ -74,7 +72,7 @@ def describe_reject(request: HttpRequest, obj: Approval) -> Decision:
 
 def do_reject(request: HttpRequest, obj: Approval, data: dict[str, Any]) -> str:
     """Rejects it."""
-    approvals.decide(actor=_actor(request), approval_id=obj.pk, approve=False, **data)
+    approvals.decide(actor=Actor.of_request(request), approval_id=obj.pk, approve=False, **data)
     return f"Rejected: {words.what(obj)}."
 
 
@@ -109,7 +107,7 @@ def describe_carry_out(request: HttpRequest, obj: Approval) -> Decision:
 
 def do_carry_out(request: HttpRequest, obj: Approval, data: dict[str, Any]) -> Outcome:
     """Does it."""
-    used = approvals.use(actor=_actor(request), approval_id=obj.pk, secrets=data)
+    used = approvals.use(actor=Actor.of_request(request), approval_id=obj.pk, secrets=data)
     return _answered(request, used)
 
 
@@ -134,7 +132,7 @@ def describe_withdraw(request: HttpRequest, obj: Approval) -> Decision:
 
 def do_withdraw(request: HttpRequest, obj: Approval, data: dict[str, Any]) -> str:
     """Takes it back."""
-    approvals.withdraw(actor=_actor(request), approval_id=obj.pk, **data)
+    approvals.withdraw(actor=Actor.of_request(request), approval_id=obj.pk, **data)
     return f"Withdrawn: {words.what(obj)}."
 
 

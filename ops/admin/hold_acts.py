@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from access.admin import components
 from access.admin.acts import Decision, Done, ObjectAction
-from access.admin.forms import ReasonForm
+from access.admin.forms import DayField, ReasonForm
 from access.roles import Action
 from audit.admin import actors
 from audit.admin.holds import LegalHoldAdmin
@@ -25,16 +25,14 @@ class HoldForm(ReasonForm):
     """Which case, and what it covers."""
 
     case_id = forms.CharField(label="Case", max_length=holds.MAX_CASE)
-    start_day = forms.DateField(
+    start_day = DayField(
         label="First day",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="By the UTC day on which events were sealed. Empty: from the beginning.",
     )
-    end_day = forms.DateField(
+    end_day = DayField(
         label="Last day",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Included. Empty: whatever is still to come, too.",
     )
     field_order = ("case_id", "start_day", "end_day", "reason")

@@ -26,11 +26,6 @@ _PLAN = ("name", "job_type", "schedule_cron", "payload", "description", "enabled
 RECORDED = "That you did it is recorded in the audit trail."
 
 
-def _actor(request: HttpRequest) -> Actor:
-    # Nobody comes as far as an act without having signed in.
-    return Actor.of(cast(User, request.user), request)
-
-
 def _about(job: Job) -> list[tuple[str, Any]]:
     return [
         ("Job", job.name),
@@ -82,7 +77,7 @@ def describe_run(request: HttpRequest, job: Job) -> Decision:
 
 def do_run(request: HttpRequest, job: Job, data: dict[str, Any]) -> Done:
     """Queues the run and shows it."""
-    run = runs.request_run(actor=_actor(request), job=job)
+    run = runs.request_run(actor=Actor.of_request(request), job=job)
     return Done(message=f"Queued a run of {job.name}.", url=run_columns.address(run))
 
 
@@ -110,7 +105,7 @@ def describe_enable(request: HttpRequest, job: Job) -> Decision:
 
 def do_enable(request: HttpRequest, job: Job, data: dict[str, Any]) -> str:
     """Enables it."""
-    jobs.enable_job(actor=_actor(request), job=job)
+    jobs.enable_job(actor=Actor.of_request(request), job=job)
     return f"Enabled {job.name}."
 
 
@@ -126,7 +121,7 @@ def describe_disable(request: HttpRequest, job: Job) -> Decision:
 
 def do_disable(request: HttpRequest, job: Job, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    asked = proposals.disable_job(actor=_actor(request), job=job, reason=data["reason"])
+    asked = proposals.disable_job(actor=Actor.of_request(request), job=job, reason=data["reason"])
     return asking.requested(asked)
 
 
@@ -151,7 +146,7 @@ def describe_register(request: HttpRequest, obj: None) -> Decision:
 def do_register(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Registers it, or asks an administrator to."""
     done = proposals.register_job(
-        actor=_actor(request),
+        actor=Actor.of_request(request),
         owner=cast(User, request.user),
         reason=data.get("reason", proposals.NO_REASON),
         **{name: data[name] for name in _PLAN},

@@ -48,10 +48,6 @@ def connect() -> None:
     SigningKeyAdmin.object_actions = (ROTATE, RETIRE, COMPROMISED)
 
 
-def _actor(request: HttpRequest) -> Actor:
-    return Actor.of(request.user, request)
-
-
 def _person(request: HttpRequest) -> Person:
     # Only accounts of people enter the desk.
     person = getattr(request.user, "person", None)
@@ -81,7 +77,7 @@ def describe_create(request: HttpRequest, obj: None) -> Decision:
 
 def do_create(request: HttpRequest, obj: None, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    approval = proposals.create_key(actor=_actor(request), reason=data["reason"])
+    approval = proposals.create_key(actor=Actor.of_request(request), reason=data["reason"])
     return asking.requested(approval)
 
 
@@ -107,7 +103,9 @@ def describe_rotate(request: HttpRequest, obj: SigningKey) -> Decision:
 
 def do_rotate(request: HttpRequest, obj: SigningKey, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    approval = proposals.rotate_key(actor=_actor(request), key_id=obj.key_id, reason=data["reason"])
+    approval = proposals.rotate_key(
+        actor=Actor.of_request(request), key_id=obj.key_id, reason=data["reason"]
+    )
     return asking.requested(approval)
 
 
@@ -131,7 +129,9 @@ def describe_retire(request: HttpRequest, obj: SigningKey) -> Decision:
 
 def do_retire(request: HttpRequest, obj: SigningKey, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    approval = proposals.retire_key(actor=_actor(request), key_id=obj.key_id, reason=data["reason"])
+    approval = proposals.retire_key(
+        actor=Actor.of_request(request), key_id=obj.key_id, reason=data["reason"]
+    )
     return asking.requested(approval)
 
 
@@ -150,7 +150,9 @@ def describe_compromised(request: HttpRequest, obj: SigningKey) -> Decision:
 
 def do_mark_compromised(request: HttpRequest, obj: SigningKey, data: dict[str, Any]) -> Done:
     """Asks for it."""
-    approval = proposals.report_compromised(actor=_actor(request), key_id=obj.key_id, **data)
+    approval = proposals.report_compromised(
+        actor=Actor.of_request(request), key_id=obj.key_id, **data
+    )
     return asking.requested(approval)
 
 

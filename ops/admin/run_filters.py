@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from access.admin import desk
+from access.admin.filters import ChoiceFilter
 from access.roles import Action
 from ops import registry
 from ops.models import RunStatus
@@ -24,26 +24,7 @@ _PERIODS = {
 }
 
 
-class _Choice(SimpleListFilter):
-    """One of the offered values; anything else in the address narrows to nothing."""
-
-    field = ""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Only rows of the chosen value."""
-        value = self.value()
-        if value is None:
-            return queryset
-        if all(value != str(choice) for choice, _ in self.lookup_choices):
-            return queryset.none()
-        return self.narrowed(queryset, value)
-
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        """The rows of an offered value."""
-        return queryset.filter(**{self.field: value})
-
-
-class StateFilter(_Choice):
+class StateFilter(ChoiceFilter):
     """Where runs stand."""
 
     title = "state"
@@ -55,7 +36,7 @@ class StateFilter(_Choice):
         return [(state.value, str(state.label)) for state in RunStatus]
 
 
-class ActiveFilter(_Choice):
+class ActiveFilter(ChoiceFilter):
     """Whether jobs run by their schedule."""
 
     title = "state"
@@ -65,12 +46,12 @@ class ActiveFilter(_Choice):
         """As the API calls them."""
         return [("ACTIVE", "Active"), ("DISABLED", "Disabled")]
 
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def narrowed(self, request: HttpRequest, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Only those."""
         return queryset.filter(is_enabled=value == "ACTIVE")
 
 
-class TypeFilter(_Choice):
+class TypeFilter(ChoiceFilter):
     """What is done."""
 
     title = "type"
@@ -82,7 +63,7 @@ class TypeFilter(_Choice):
         return [(kind.name, kind.name) for kind in registry.all_types()]
 
 
-class ClientFilter(_Choice):
+class ClientFilter(ChoiceFilter):
     """Whose evidence it concerns; not offered where the header has chosen already."""
 
     title = "client"
@@ -98,14 +79,14 @@ class ClientFilter(_Choice):
             found.append((PLATFORM, "The installation"))
         return found
 
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def narrowed(self, request: HttpRequest, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Only those."""
         if value == PLATFORM:
             return queryset.filter(client=None)
         return queryset.filter(client_id=value)
 
 
-class JobFilter(_Choice):
+class JobFilter(ChoiceFilter):
     """Which job; runs that somebody asked for once have none."""
 
     title = "job"
@@ -117,14 +98,14 @@ class JobFilter(_Choice):
         found = [(str(pk), name) for pk, name in model_admin.jobs_of(request)]
         return [*found, ("none", "Asked for once")]
 
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def narrowed(self, request: HttpRequest, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Only its runs."""
         if value == "none":
             return queryset.filter(job=None)
         return queryset.filter(job_id=value)
 
 
-class PeriodFilter(_Choice):
+class PeriodFilter(ChoiceFilter):
     """When it was asked for or planned."""
 
     title = "period"
@@ -134,6 +115,6 @@ class PeriodFilter(_Choice):
         """A few periods that end now."""
         return [(name, words) for name, (words, _) in _PERIODS.items()]
 
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+    def narrowed(self, request: HttpRequest, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         """Only runs from then on."""
         return queryset.filter(created_at__gte=timezone.now() - _PERIODS[value][1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,9 +12,8 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from access.api.idempotency import Idempotent
-from access.api.pagination import CursorPagination
+from access.api.pagination import NewestFirst
 from access.api.throttling import SigningThrottle
-from access.models import User
 from audit.events import Actor
 from ops.api import approval_bodies as bodies
 from ops.models import ApprovalState
@@ -27,17 +26,6 @@ def _given(kind: type[S], request: Request) -> dict[str, Any]:
     body = kind(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
-
-
-def _actor(request: Request) -> Actor:
-    # Nobody comes as far as a view without having been recognised.
-    return Actor.of(cast(User, request.user), request._request)
-
-
-class ApprovalPagination(CursorPagination):
-    """Newest first."""
-
-    ordering = ("-created_at", "-id")  # type: ignore[assignment]
 
 
 class ApprovalListView(APIView):
@@ -56,11 +44,11 @@ class ApprovalListView(APIView):
     def get(self, request: Request) -> Response:
         """Requests for approval that the caller may see, newest first."""
         found = approvals.listed(
-            actor=_actor(request),
+            actor=Actor.of_request(request),
             state=request.query_params.get("state"),
             client_id=request.query_params.get("client_id"),
         )
-        pagination = ApprovalPagination()
+        pagination = NewestFirst()
         page = pagination.paginate_queryset(found, request, self)
         return pagination.get_paginated_response([bodies.approval(row) for row in page])
 
@@ -71,7 +59,7 @@ class ApprovalView(APIView):
     @extend_schema(operation_id="approvals_retrieve", responses=bodies.ApprovalAnswer)
     def get(self, request: Request, approval_id: str) -> Response:
         """One request, with what was asked for and what was decided."""
-        found = approvals.get(actor=_actor(request), approval_id=approval_id)
+        found = approvals.get(actor=Actor.of_request(request), approval_id=approval_id)
         return Response(bodies.approval(found))
 
 
@@ -82,7 +70,7 @@ class _Deciding(Idempotent):
         """Decides, and tells what came of it."""
         given = _given(bodies.DecisionBody if approve else bodies.RejectionBody, request)
         decided = approvals.decide(
-            actor=_actor(request), approval_id=approval_id, approve=approve, **given
+            actor=Actor.of_request(request), approval_id=approval_id, approve=approve, **given
         )
         return Response(bodies.approval(decided))
 
@@ -112,7 +100,9 @@ class WithdrawView(Idempotent):
     def post(self, request: Request, approval_id: str) -> Response:
         """Take back what one asked for oneself."""
         given = _given(bodies.WithdrawalBody, request)
-        found = approvals.withdraw(actor=_actor(request), approval_id=approval_id, **given)
+        found = approvals.withdraw(
+            actor=Actor.of_request(request), approval_id=approval_id, **given
+        )
         return Response(bodies.approval(found))
 
 
@@ -125,5 +115,5 @@ class UseView(Idempotent):
     def post(self, request: Request, approval_id: str) -> Response:
         """Carry out what was approved, where that needs a secret of the requester's."""
         given = _given(bodies.UseBody, request)
-        found = approvals.use(actor=_actor(request), approval_id=approval_id, **given)
+        found = approvals.use(actor=Actor.of_request(request), approval_id=approval_id, **given)
         return Response(bodies.approval(found))

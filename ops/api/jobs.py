@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
@@ -15,8 +15,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from access.api.idempotency import Idempotent
-from access.api.pagination import CursorPagination
-from access.models import User
+from access.api.pagination import NewestFirst
 from audit.events import Actor
 from ops.api import approval_bodies
 from ops.api import job_bodies as bodies
@@ -35,11 +34,6 @@ def _given(kind: type[S], request: Request) -> dict[str, Any]:
     return dict(body.validated_data)
 
 
-def _actor(request: Request) -> Actor:
-    # Nobody comes as far as a view without having been recognised.
-    return Actor.of(cast(User, request.user), request._request)
-
-
 def _query(request: Request, *known: str) -> dict[str, str]:
     """The parameters of the address, each once. Raises Invalid for any other."""
     for name in request.query_params:
@@ -48,12 +42,6 @@ def _query(request: Request, *known: str) -> dict[str, str]:
         if len(request.query_params.getlist(name)) > 1:
             raise Invalid("Once only.", field=name)
     return {name: request.query_params[name] for name in request.query_params}
-
-
-class RunPagination(CursorPagination):
-    """Newest first."""
-
-    ordering = ("-created_at", "-id")  # type: ignore[assignment]
 
 
 class JobsView(Idempotent):
@@ -74,7 +62,9 @@ class JobsView(Idempotent):
         if active not in _TRUTH:
             raise Invalid("Either true or false.", field="active_only")
         lines = job_lists.listed(
-            actor=_actor(request), active_only=_TRUTH[active], job_type=query.get("job_type")
+            actor=Actor.of_request(request),
+            active_only=_TRUTH[active],
+            job_type=query.get("job_type"),
         )
         return Response([bodies.job(line) for line in lines])
 
@@ -85,7 +75,7 @@ class JobsView(Idempotent):
     )
     def post(self, request: Request) -> Response:
         """Register a job; of an officer, ask an administrator for it (202, with the approval)."""
-        given, actor = _given(bodies.JobBody, request), _actor(request)
+        given, actor = _given(bodies.JobBody, request), Actor.of_request(request)
         given["owner"] = jobs.owner_named(actor=actor, username=given["owner"])
         made = proposals.register_job(actor=actor, **given)
         if not isinstance(made, Job):
@@ -107,7 +97,7 @@ class RunJobView(Idempotent):
         """Run a job now; with `wait`, answer with the run if it has ended by then."""
         wait = _seconds(_query(request, "wait").get("wait", "0"))
         _given(bodies.NoBody, request)
-        actor = _actor(request)
+        actor = Actor.of_request(request)
         job = jobs.get_job(actor=actor, job_id=job_id)
         run = runs.request_run(actor=actor, job=job, wait_seconds=wait)
         headers = {"Location": reverse("run", args=[run.pk])}
@@ -129,8 +119,8 @@ class JobRunsView(APIView):
     )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """The runs of a job that the caller may see, newest first."""
-        found = job_lists.runs_of(actor=_actor(request), job_id=job_id)
-        pagination = RunPagination()
+        found = job_lists.runs_of(actor=Actor.of_request(request), job_id=job_id)
+        pagination = NewestFirst()
         page = pagination.paginate_queryset(found, request, self)
         return pagination.get_paginated_response([bodies.run(run) for run in page])
 
@@ -141,7 +131,7 @@ class RunView(APIView):
     @extend_schema(operation_id="runs_retrieve", responses=bodies.RunAnswer)
     def get(self, request: Request, run_id: uuid.UUID) -> Response:
         """One run: how far it is, how it ended, what came of it."""
-        return Response(bodies.run(runs.get_run(actor=_actor(request), run_id=run_id)))
+        return Response(bodies.run(runs.get_run(actor=Actor.of_request(request), run_id=run_id)))
 
 
 class EnableView(Idempotent):
@@ -151,7 +141,7 @@ class EnableView(Idempotent):
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Let a job run again, from its next window on."""
         _given(bodies.NoBody, request)
-        actor = _actor(request)
+        actor = Actor.of_request(request)
         job = jobs.enable_job(actor=actor, job=jobs.get_job(actor=actor, job_id=job_id))
         return Response(bodies.job(job_lists.line_of(actor=actor, job=job)))
 
@@ -166,7 +156,7 @@ class DisableView(Idempotent):
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Ask for a job to be disabled, which another person has to approve."""
-        given, actor = _given(bodies.DisableBody, request), _actor(request)
+        given, actor = _given(bodies.DisableBody, request), Actor.of_request(request)
         job = jobs.get_job(actor=actor, job_id=job_id)
         asked = proposals.disable_job(actor=actor, job=job, **given)
         return Response(approval_bodies.approval(asked), status=status.HTTP_202_ACCEPTED)
@@ -178,7 +168,7 @@ class SlaView(APIView):
     @extend_schema(operation_id="jobs_sla", responses=bodies.BreachesAnswer)
     def get(self, request: Request) -> Response:
         """What is not done as it should be, among the jobs that the caller may see."""
-        found = sla.told_to(actor=_actor(request))
+        found = sla.told_to(actor=Actor.of_request(request))
         return Response({"breaches": [bodies.breach(breach) for breach in found]})
 
 

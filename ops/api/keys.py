@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from access.api.idempotency import Idempotent
 from access.api.pagination import CursorPagination
 from access.api.serializers import MomentField, StrictSerializer
-from access.models import User
 from audit.events import Actor
 from audit.models import SigningKey
 from audit.services import keys
@@ -92,7 +91,9 @@ class KeysView(Idempotent):
     )
     def get(self, request: Request) -> Response:
         """Signing keys, newest first."""
-        found = keys.listed(actor=_actor(request), status=request.query_params.get("status"))
+        found = keys.listed(
+            actor=Actor.of_request(request), status=request.query_params.get("status")
+        )
         pagination = CursorPagination()
         page = pagination.paginate_queryset(found, request, self)
         return pagination.get_paginated_response([_key(row) for row in page])
@@ -102,7 +103,7 @@ class KeysView(Idempotent):
         """Ask for a key, or for a change of one; another person has to approve it."""
         body = KeyChange(data=request.data)
         body.is_valid(raise_exception=True)
-        return requested(self._asked(_actor(request), **body.validated_data))
+        return requested(self._asked(Actor.of_request(request), **body.validated_data))
 
     def _asked(self, actor: Actor, *, action: str, **given: Any) -> Approval:
         if action == CREATE:
@@ -112,10 +113,6 @@ class KeysView(Idempotent):
         if action == RETIRE:
             return proposals.retire_key(actor=actor, **given)
         return proposals.report_compromised(actor=actor, **given)
-
-
-def _actor(request: Request) -> Actor:
-    return Actor.of(cast(User, request.user), request._request)
 
 
 def _key(key: SigningKey) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from access.api.idempotency import Idempotent
 from access.api.pagination import CursorPagination
 from access.api.serializers import StrictSerializer
-from access.models import User
 from audit.events import Actor
 from audit.models import LegalHold
 from audit.services import holds
@@ -90,7 +89,9 @@ class LegalHoldsView(Idempotent):
     )
     def get(self, request: Request) -> Response:
         """Legal holds, newest first."""
-        found = holds.listed(actor=_actor(request), state=request.query_params.get("state"))
+        found = holds.listed(
+            actor=Actor.of_request(request), state=request.query_params.get("state")
+        )
         pagination = CursorPagination()
         page = pagination.paginate_queryset(found, request, self)
         return pagination.get_paginated_response([_hold(row) for row in page])
@@ -102,7 +103,7 @@ class LegalHoldsView(Idempotent):
         """Ask for a hold to be placed or released; another person has to approve it."""
         body = HoldChange(data=request.data)
         body.is_valid(raise_exception=True)
-        return requested(self._asked(_actor(request), dict(body.validated_data)))
+        return requested(self._asked(Actor.of_request(request), dict(body.validated_data)))
 
     def _asked(self, actor: Actor, given: dict[str, Any]) -> Approval:
         if given["action"] == RELEASE:
@@ -116,10 +117,6 @@ class LegalHoldsView(Idempotent):
             end_day=given["end_day"],
             reason=given["reason"],
         )
-
-
-def _actor(request: Request) -> Actor:
-    return Actor.of(cast(User, request.user), request._request)
 
 
 def _hold(hold: LegalHold) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,13 +40,8 @@ class LockRecords:
     def exclusively(self) -> Iterator[None]:
         """Keeps other processes from changing records: a hold must not undo an extension."""
         files.ensure_folder(self._root / FOLDER)
-        path = self._root / FOLDER / ".lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with files.locked(self._root / FOLDER / ".lock"):
             yield
-        finally:
-            os.close(descriptor)
 
     def path(self, name: str) -> Path:
         """Where the record of the object ``name`` is."""

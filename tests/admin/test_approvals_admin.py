@@ -144,7 +144,7 @@ def test_a_page_shows_who_decided_and_what_came_of_it(world: World, hold: Approv
 def test_an_act_of_another_version_stays_readable(
     world: World, hold: Approval, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(approvable._acts, "legal_hold.place")
+    monkeypatch.delitem(approvable._acts._entries, "legal_hold.place")
     desk = signed_in(world, "oscar")
     assert "legal_hold.place" in text(desk.get(APPROVALS))
     shown = text(desk.get(page(hold)))

@@ -102,12 +102,13 @@ def test_what_is_damaged_gets_its_verdict(package: Package, data: bytes) -> None
     assert "<span>INVALID</span>" in send(files(package, changes={".zip": data}))
 
 
-def test_what_nobody_signed_is_not_opened(package: Package) -> None:
+def test_the_lines_of_what_nobody_signed_are_not_read(package: Package) -> None:
     text = send(files(package, ".zip", ".countersign.json"))
-    assert "<span>COULD NOT CHECK</span>" in text
-    assert "What is inside the file was not looked at" in text
+    assert "<span>INVALID</span>" in text
+    assert "The package needs a signature, and has none." in text
+    assert "The log lines and their proof were not looked at" in text
     assert "The service’s signature over the bytes" in text.split("Some files were not sent")[1]
-    assert "What the package says of itself" not in text
+    assert "none of this may be relied upon" in text
 
 
 def test_a_timestamp_that_nobody_can_check_is_told(package: Package) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -205,16 +204,9 @@ class LocalVault:
             return sorted(os.listdir(self._path(folder)))
         return []
 
-    @contextlib.contextmanager
-    def _exclusively(self) -> Iterator[None]:
+    def _exclusively(self) -> AbstractContextManager[None]:
         """Two who add at once must not close a folder on each other."""
-        path = self._root / staging.FOLDER / _ADDING
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return files.locked(self._root / staging.FOLDER / _ADDING)
 
     def _opened(self, folder: str) -> AbstractContextManager[None]:
         return opened_for_adding(self._path(folder), with_flag=self._with_flags)

@@ -55,13 +55,13 @@ class Acts:
             execute=self._execute,
         )
         act = dataclasses.replace(act, **changes)
-        self.monkeypatch.setitem(approvable._acts, name, act)
+        self.monkeypatch.setitem(approvable._acts._entries, name, act)
         return name
 
     def change(self, name: str = "test.rename", **changes: Any) -> None:
         """Changes an act after something was asked for."""
         act = dataclasses.replace(approvable.get(name), **changes)
-        self.monkeypatch.setitem(approvable._acts, name, act)
+        self.monkeypatch.setitem(approvable._acts._entries, name, act)
 
     def _validate(self, params: Mapping[str, Any]) -> dict[str, Any]:
         if not params.get("name"):

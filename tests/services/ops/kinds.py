@@ -61,7 +61,7 @@ def kind(
 def add(monkeypatch: pytest.MonkeyPatch, added: JobType | None = None) -> JobType:
     """Makes the type known until the test ends."""
     added = added or kind()
-    monkeypatch.setitem(registry._types, added.name, added)
+    monkeypatch.setitem(registry._types._entries, added.name, added)
     return added
 
 

@@ -148,7 +148,7 @@ def test_built_in_jobs_are_made_once_and_follow_the_code(
     assert job.windows_through > timezone.now() + timedelta(days=1)
     Job.objects.filter(pk=job.pk).update(is_enabled=False)
     monkeypatch.setitem(
-        registry._types, added.name, kind(is_builtin=True, default_cron="9 * * * *")
+        registry._types._entries, added.name, kind(is_builtin=True, default_cron="9 * * * *")
     )
     assert jobs.ensure_builtin_jobs() == 1
     job.refresh_from_db()

@@ -111,13 +111,31 @@ def test_only_what_is_signed_is_opened() -> None:
     unsigned = make(Recipe(signatures=0, countersignatures=0))
     report = check(unsigned, only_if_signed=True)
     assert report.verdict is Verdict.INCONCLUSIVE
-    assert codes(report) == {"inside_not_checked"}
-    assert report.manifest is None
+    assert codes(report) == {"package_unsigned", "lines_not_checked"}
+    assert not report.proofs_checked
     assert not report.awaits_countersignature
+
+
+def test_a_package_whose_signature_was_taken_away_is_invalid() -> None:
+    """Whoever verifies for strangers does not read its lines, and can say so nevertheless."""
+    made = make()
+    bare = replace(made, sidecars=replace(made.sidecars, sig=None, signature=None))
+    report = check(bare, only_if_signed=True)
+    assert report.verdict is Verdict.INVALID
+    assert {"signature_missing", "lines_not_checked"} <= codes(report)
+
+
+def test_a_stranger_s_manifest_is_read_only_if_it_is_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make(Recipe(signatures=0, countersignatures=0))
+    monkeypatch.setattr(check_inside, "_MANIFEST_BYTES", 100)
+    report = check(made, only_if_signed=True)
+    assert (report.verdict, codes(report)) == (Verdict.INCONCLUSIVE, {"lines_not_checked"})
 
 
 def test_what_another_signed_is_not_opened() -> None:
     made = make(Recipe(package_key="package-foreign"))
     report = check(made, only_if_signed=True)
-    assert codes(report) == {"key_unknown", "inside_not_checked"}
+    assert codes(report) == {"key_unknown", "lines_not_checked"}
     assert not report.proofs_checked
