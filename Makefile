@@ -42,7 +42,7 @@ test-real: venv ## the tests that need real servers beside the database
 
 lint: venv ## ruff, mypy, import-linter and the checks of the tree
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	@$(BIN)/mypy sealing access audit ops evidence config
+	@$(BIN)/mypy sealing access audit ops evidence reports config
 	@$(BIN)/lint-imports
 
 format: venv ## put the code into shape

@@ -63,6 +63,9 @@ class EventType(StrEnum):
     AUDIT_TIMESTAMPS_FAILED = "audit.timestamps.failed"
     AUDIT_TIMESTAMPS_RECOVERED = "audit.timestamps.recovered"
     AUDIT_VERIFICATION_FINISHED = "audit.verification.finished"
+    EVIDENCE_ARTIFACT_DOWNLOADED = "evidence.artifact.downloaded"
+    EVIDENCE_ARTIFACT_RECEIVED = "evidence.artifact.received"
+    EVIDENCE_DEPOSIT_LOCK_CHANGED = "evidence.deposit.lock_changed"
     EVIDENCE_KEY_REWRAPPED = "evidence.key.rewrapped"
     EVIDENCE_PACKAGE_COUNTERSIGNED = "evidence.package.countersigned"
     EVIDENCE_PACKAGE_COUNTERSIGN_REFUSED = "evidence.package.countersign_refused"
@@ -88,6 +91,13 @@ class EventType(StrEnum):
     OPS_RUN_FAILED = "ops.run.failed"
     OPS_RUN_REQUESTED = "ops.run.requested"
     OPS_RUN_SUCCEEDED = "ops.run.succeeded"
+    REPORTS_CERTIFICATE_ISSUED = "reports.certificate.issued"
+    REPORTS_CONTROL_ASSESSED = "reports.control.assessed"
+    REPORTS_PACKET_COUNTERSIGNED = "reports.packet.countersigned"
+    REPORTS_PACKET_COUNTERSIGN_REFUSED = "reports.packet.countersign_refused"
+    REPORTS_PACKET_DOWNLOADED = "reports.packet.downloaded"
+    REPORTS_PACKET_FAILED = "reports.packet.failed"
+    REPORTS_PACKET_GENERATED = "reports.packet.generated"
 
 
 # The first words of types that only Strongroom may record: of every type above, and of the rooms.

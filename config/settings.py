@@ -159,6 +159,18 @@ COMPLIANCE_EVIDENCE_EXTERNAL_ALLOWED_NETWORKS: list[str] = env.list(
 COMPLIANCE_EVIDENCE_EXTERNAL_CA_FILE: str = env.str(
     "COMPLIANCE_EVIDENCE_EXTERNAL_CA_FILE", default=""
 )
+# Where people reach this installation, such as https://strongroom.example.org: packets print it,
+# with a code that leads to the page that verifies them.
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000" if DEBUG else "").rstrip(
+    "/"
+)
+# A certificate over SIGNING_PRIVATE_KEY and those above it, in PEM: what signatures in PDFs carry.
+# Without it Strongroom issues one itself.
+SIGNING_CERTIFICATE: str = env.str("SIGNING_CERTIFICATE", default="")
+# Trust services categories in the engagement's scope besides security, which always is:
+# availability, confidentiality, processing_integrity, privacy.
+SOC2_CATEGORIES: list[str] = env.list("SOC2_CATEGORIES", default=["availability"])
+PACKET_RETENTION_POLICY: str = env.str("PACKET_RETENTION_POLICY", default="regulatory_7y")
 JWT_ISSUER: str = env.str("JWT_ISSUER", default="strongroom")
 OIDC_ISSUER: str = env.str("OIDC_ISSUER", default="")
 OIDC_AUDIENCE: str = env.str("OIDC_AUDIENCE", default="")
@@ -177,6 +189,7 @@ TIME_ZONE = "UTC"
 SITE_ID = None
 
 INSTALLED_APPS = [
+    "reports.apps.ReportsConfig",
     "evidence.apps.EvidenceConfig",
     "ops.apps.OpsConfig",
     "audit.apps.AuditConfig",

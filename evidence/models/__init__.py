@@ -1,5 +1,12 @@
-"""Packages, their signatures and countersignatures, and their copies in the vault."""
+"""Packages, their signatures and countersignatures, and what lies in the vault."""
 
+from evidence.models.deposit import (
+    Artifact,
+    Deposit,
+    DepositKind,
+    DepositLock,
+    DepositObject,
+)
 from evidence.models.package import CountersignEntry, Package, PackageStatus, Signature
 from evidence.models.vault import (
     PackageTimestamp,
@@ -11,7 +18,12 @@ from evidence.models.vault import (
 )
 
 __all__ = [
+    "Artifact",
     "CountersignEntry",
+    "Deposit",
+    "DepositKind",
+    "DepositLock",
+    "DepositObject",
     "Package",
     "PackageStatus",
     "PackageTimestamp",
