@@ -158,6 +158,16 @@ def all_lines(*, start_seq: int = 0, end_seq: int) -> Iterator[Line]:
         yield stored[0], _checked_line(*stored)
 
 
+def lines_at(seqs: Collection[int]) -> Iterator[Line]:
+    """Numbers and lines of the events with these numbers, by number.
+
+    Raises:
+        StoredLineInvalid: a stored event does not give its hash.
+    """
+    for stored in _rows("seq = ANY(%s)", [list(seqs)]):
+        yield stored[0], _checked_line(*stored)
+
+
 def stored_lines(*, start_seq: int, end_seq: int) -> Iterator[bytes]:
     """The lines as they are stored, right or wrong: for the verifier."""
     for seq, sealed_at, prev_hash, stored_hash, text in _rows(

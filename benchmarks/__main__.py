@@ -21,7 +21,7 @@ from benchmarks.running import Result, Row, measured
 
 # The verifiers come first, since they need no database; the archive before a long log has grown;
 # the proofs last, since they put the tiles of another log in place of this one's.
-ORDER = ("record", "archive", "sealer", "ingest", "package", "proof")
+ORDER = ("record", "archive", "sealer", "ingest", "package", "packet_pdf", "proof")
 
 
 def main() -> int:

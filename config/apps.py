@@ -10,8 +10,16 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         from config import checks
+        from evidence import checkable
+        from evidence.services.vault import making_up
         from ops import approvable, registry
+        from ops.admin import glance
+        from ops.metrics import sources
 
         checks.connect()
         registry.freeze()
         approvable.freeze()
+        sources.freeze()
+        glance.freeze()
+        making_up.freeze()
+        checkable.freeze()

@@ -48,6 +48,7 @@ NAMES = frozenset(
         "DATABASE_OWNER_URL",
         "DATABASE_URL",
         "DEBUG",
+        "EVIDENCE_ARTIFACT_MAX_BYTES",
         "EVIDENCE_PACKAGE_DIR",
         "EVIDENCE_PKCS11_MODULE",
         "EVIDENCE_PKCS11_PIN",

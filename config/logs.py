@@ -7,6 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
+
+_WRONG = frozenset({"warning", "error", "critical"})
+
+
+def name_job(logger: Any, method: str, entry: EventDict) -> EventDict:
+    """Puts the type of the run at hand before what went wrong with it: ``[JOB: …]``.
+
+    Whoever looks for a job's errors finds them all by it, those of libraries too, since it is the
+    run that says which job it is (ops/services/execution.py).
+    """
+    if "job_type" in entry and entry.get("level") in _WRONG:
+        entry["event"] = f"[JOB: {entry['job_type']}] {entry['event']}"
+    return entry
 
 
 def configure(options: Mapping[str, Any]) -> None:
@@ -18,6 +32,7 @@ def configure(options: Mapping[str, Any]) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        name_job,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -64,7 +64,8 @@ def _database(url: str) -> dict[str, object]:
     if not url:
         return {"ENGINE": "django.db.backends.dummy"}
     config: dict[str, object] = dict(env.db_url_config(url))
-    config["ENGINE"] = "django.db.backends.postgresql"
+    # Django's own engine, whose cursors also count and time statements for /metrics.
+    config["ENGINE"] = "django_prometheus.db.backends.postgresql"
     config["CONN_HEALTH_CHECKS"] = True
     return config
 
@@ -115,6 +116,8 @@ EVIDENCE_PACKAGE_DIR = Path(
 )
 # How many bytes may be sent to have them verified, by the API or on the public page.
 EVIDENCE_UPLOAD_MAX_BYTES: int = env.int("EVIDENCE_UPLOAD_MAX_BYTES", default=256 << 20)
+# How large an artefact may be: evidence of other systems that is kept in the vault.
+EVIDENCE_ARTIFACT_MAX_BYTES: int = env.int("EVIDENCE_ARTIFACT_MAX_BYTES", default=64 << 20)
 COMPLIANCE_EVIDENCE_VAULT_DIR: str = env.str(
     "COMPLIANCE_EVIDENCE_VAULT_DIR", default=str(DATA_DIR / "vault") if DEBUG else ""
 )
@@ -217,7 +220,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Counts requests by status and address for /metrics, and times them (ops/metrics.py).
+    # Counts requests by status and address for /metrics, and times them (ops/metrics/door.py).
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "ops.middleware.RequestIdMiddleware",
     "ops.middleware.ProxyMiddleware",
@@ -377,7 +380,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"RunStatusEnum": "ops.models.RunStatus.values"},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "ops.models.RunStatus.values",
+        "AssessmentStateEnum": "reports.models.AssessmentState.values",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

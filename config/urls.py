@@ -10,7 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from access.admin.site import site
 from evidence.public import VerifyPage
 from ops.api import urls as ops_urls
-from ops.metrics import metrics
+from ops.metrics.door import metrics
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/token/", include("access.api.urls")),
     path("api/", include("audit.api.urls")),
     path("api/", include(ops_urls.api_urlpatterns)),
+    path("api/", include("reports.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs, name="docs"),
     path("compliance/evidence/", include("evidence.api.urls")),

@@ -2,8 +2,9 @@
 
 Real events go in by the API with a service account's key; one officer exports a signed package,
 another countersigns it; the service, the offline verifier and openssl check it; then one byte is
-flipped, and all three must refuse. The log is archived and verified, and refused too with one byte
-flipped. The exit code is 0 only if every verdict was the expected one.
+flipped, and all three must refuse. So it goes with a SOC 2 packet. The log is archived and
+verified, and refused too with one byte flipped. The exit code is 0 only if every verdict was the
+expected one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from demo import checks, installation
+from demo import checks, installation, packets
 from demo.client import Client
 from demo.server import running
 
@@ -37,13 +38,14 @@ def main() -> int:
         with checks.one_flipped_byte(files.package):
             refused = checks.three_ways(client, files, expect_valid=False)
         again = checks.offline(files)
+        packet_ok = packets.verified(packets.make_packet(Client(base_url), home, people))
     archive = installation.archive_log()
     log_ok = checks.log_verifies(archive, files.signers)
     with checks.one_flipped_byte(checks.last_segment(archive)):
         log_refused = not checks.log_verifies(archive, files.signers)
     write_summary(home, files, archive)
     vault_ok = installation.vault_is_whole()
-    good = all((*honest, scheduled, *refused, again, log_ok, log_refused, vault_ok))
+    good = all((*honest, scheduled, *refused, again, packet_ok, log_ok, log_refused, vault_ok))
     tell(home, good)
     return 0 if good else 1
 

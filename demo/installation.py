@@ -65,7 +65,7 @@ def archive_log() -> Path:
     from audit.services import archiving
 
     done = archiving.archive_pending()
-    print("\n5. The log, archived segment by segment, and verified offline")
+    print("\n6. The log, archived segment by segment, and verified offline")
     print(f"   archived through event {done.through_seq}")
     return Path(settings.AUDIT_STORAGE_PATH)
 
@@ -77,7 +77,7 @@ def vault_is_whole() -> bool:
     from sealing.results import Verdict
 
     found = audit_vault(actor=Actor.system("demo"))
-    print(f"\n6. The vault, compared with its records: {found.verdict}")
+    print(f"\n7. The vault, compared with its records: {found.verdict}")
     return found.verdict is Verdict.VALID
 
 

@@ -10,11 +10,12 @@ class EvidenceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from evidence import acts, checks, jobs, vault_jobs
+        from evidence import acts, checks, jobs, metrics, vault_jobs
         from evidence.admin import desk
 
         checks.connect()
         acts.connect()
         jobs.connect()
         vault_jobs.connect()
+        metrics.connect()
         desk.connect()

@@ -25,10 +25,18 @@ from rest_framework.views import APIView
 from access.api.parsers import BodyTooLarge
 from access.api.throttling import BurstThrottle
 from access.statuses import status_of
+from evidence import checkable
 from evidence.admin.columns import size
 from evidence.api.uploads import max_upload_bytes
 from evidence.formats.report import PackageReport
-from evidence.public_files import Chosen, NamelessUploadHandler, sort_out
+from evidence.public_files import (
+    Chosen,
+    NamelessUploadHandler,
+    Other,
+    is_of_package,
+    sort_out,
+    sort_out_other,
+)
 from evidence.services import checking
 from sealing.errors import Invalid, StrongroomError, Unavailable
 
@@ -130,8 +138,10 @@ def _receive(request: HttpRequest) -> None:
 
 @csrf_protect
 def _verified(request: HttpRequest) -> HttpResponse:
+    files = request.FILES.getlist("files")
     try:
-        chosen = sort_out(request.FILES.getlist("files"))
+        kind = checkable.kind_of([file.name or "" for file in files], is_of_package)
+        chosen = sort_out(files) if kind is None else sort_out_other(kind, files)
     except StrongroomError as error:
         return _refused(request, error)
     if not _turn.acquire(timeout=WAIT_SECONDS):
@@ -139,21 +149,35 @@ def _verified(request: HttpRequest) -> HttpResponse:
         response["Retry-After"] = str(RETRY_SECONDS)
         return response
     try:
-        with chosen.opened() as (data, sidecars):
-            # Not `verify_upload`: that one asks for a role, and here nobody needs any.
-            report = checking.check_bytes(data, sidecars=sidecars, options=_OPTIONS)
+        told = _of_other(chosen) if isinstance(chosen, Other) else _of_package(chosen)
     finally:
         _turn.release()
-    context = {
+    return _page(request, {**told, "chosen": chosen, "verified_at": timezone.now()}, 200)
+
+
+def _of_package(chosen: Chosen) -> dict[str, Any]:
+    with chosen.opened() as (data, sidecars):
+        # Not `verify_upload`: that one asks for a role, and here nobody needs any.
+        report = checking.check_bytes(data, sidecars=sidecars, options=_OPTIONS)
+    return {
         "report": report,
         "verdict": report.verdict.value,
         "meaning": report.message,
         "not_checked": _not_checked(report),
-        "chosen": chosen,
         "missing": _missing(chosen, report),
-        "verified_at": timezone.now(),
     }
-    return _page(request, context, 200)
+
+
+def _of_other(chosen: Other) -> dict[str, Any]:
+    card = chosen.kind.verify(chosen.read())
+    return {
+        "report": card,
+        "card": card,
+        "verdict": card.verdict.value,
+        "meaning": card.meaning,
+        "not_checked": card.not_checked,
+        "missing": card.missing,
+    }
 
 
 def _refused(
@@ -169,10 +193,16 @@ def _page(request: HttpRequest, context: dict[str, Any], status: int) -> HttpRes
         "origin": settings.AUDIT_ORIGIN,
         "max_bytes": max_upload_bytes(),
         "max_words": size(max_upload_bytes()),
+        "kinds": checkable.kinds.all(),
+        "endings": " ".join([".zip", *_other_endings()]),
     }
     response = render(request, TEMPLATE, {**common, **context}, status=status)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _other_endings() -> list[str]:
+    return [ending for kind in checkable.kinds.all() for ending in kind.endings]
 
 
 def _not_checked(report: PackageReport) -> list[str]:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
+from evidence.checkable import Checkable, plain
 from evidence.formats import names
 from evidence.formats.fields import MAX_SIDECAR_BYTES
 from evidence.formats.package import PackageBytes
@@ -22,8 +23,6 @@ from sealing.errors import Invalid, TooLarge
 
 # Up to here a file stays in memory.
 IN_MEMORY_BYTES: Final = 1 << 20
-# Browsers add " (1)" to the name of what was downloaded twice.
-_AGAIN: Final = re.compile(r" ?\(\d+\)(?=\.[a-z]+$)")
 _COUNTERSIGN: Final = re.compile(r"\.countersign(-(?P<number>\d{4,9}))?\.json$")
 _WORDS: Final = {
     "package": "The package",
@@ -131,6 +130,20 @@ class Chosen:
             yield data, Sidecars(**read)
 
 
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Files of another kind than a package's; the same fields as in `Chosen`."""
+
+    kind: Checkable
+    files: dict[str, UploadedFile[bytes]]
+    parts: tuple[Part, ...]
+    ignored: tuple[str, ...]
+
+    def read(self) -> dict[str, bytes]:
+        """The bytes, by field."""
+        return {field: bytes(file.read()) for field, file in self.files.items()}
+
+
 def sort_out(files: Sequence[UploadedFile[bytes]]) -> Chosen:
     """Tells by their names which file is which.
 
@@ -165,14 +178,47 @@ def sort_out(files: Sequence[UploadedFile[bytes]]) -> Chosen:
     return _checked(found, ignored)
 
 
+def is_of_package(name: str) -> bool:
+    """Whether a name is that of a package or of a file beside one."""
+    return _part_of(name)[0] is not None
+
+
+def sort_out_other(kind: Checkable, files: Sequence[UploadedFile[bytes]]) -> Other:
+    """Tells which file of another kind is which.
+
+    Raises:
+        SeveralOfAKind: two files have the same part.
+        FileTooLarge: a file is larger than any of its part.
+    """
+    found: dict[str, UploadedFile[bytes]] = {}
+    parts: list[Part] = []
+    ignored: list[str] = []
+    for file in files:
+        name, size = file.name or "", file.size or 0
+        part = kind.part_of(plain(name))
+        if part is None:
+            ignored.append(name)
+            continue
+        if part.field in found:
+            raise SeveralOfAKind(
+                f"Two files are each {part.words.lower()}: {found[part.field].name} and {name}."
+                f" Choose the files of {kind.words}."
+            )
+        if size > part.max_bytes:
+            raise FileTooLarge(f"{name} is larger than any such file ({part.max_bytes >> 20} MiB).")
+        found[part.field] = file
+        parts.append(Part(name, part.words, size))
+    return Other(kind, found, tuple(parts), tuple(ignored))
+
+
 def _part_of(name: str) -> tuple[str | None, int | None]:
-    plain = _AGAIN.sub("", name.lower())
-    numbered = _COUNTERSIGN.search(plain)
+    known = plain(name)
+    numbered = _COUNTERSIGN.search(known)
     if numbered:
         number = numbered["number"]
         return "countersign", None if number is None else int(number)
     for suffix, field in _SUFFIXES:
-        if plain.endswith(suffix):
+        if known.endswith(suffix):
             return field, None
     return None, None
 

@@ -1,4 +1,4 @@
-"""Reads packages for lists, cards and pages."""
+"""Reads packages and artefacts for lists, cards and pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from access import policy
 from access.roles import Action
 from audit.events import Actor
 from evidence.formats import names
-from evidence.models import Package, PackageStatus
+from evidence.models import Artifact, Package, PackageStatus
 from evidence.services.errors import PackageNotFound, RequestRefused
 from sealing.errors import Forbidden
 
@@ -50,6 +50,42 @@ def visible(user: Any, among: QuerySet[Package] | None = None) -> QuerySet[Packa
     """The packages that an account may look at: of its clients, or those that it made."""
     own = Q(maker_account_id=getattr(user, "pk", None))
     return policy.visible(Package.objects.all() if among is None else among, user, own=own)
+
+
+def artifacts(
+    *,
+    actor: Actor,
+    client_id: str | None = None,
+    framework: str | None = None,
+    control_id: str | None = None,
+) -> QuerySet[Artifact]:
+    """The artefacts that the actor may see.
+
+    Raises:
+        Forbidden: The actor has no role anywhere.
+        NotFound: The client is not in the actor's scope.
+    """
+    scope = policy.scope(actor.account, Action.VIEW)
+    if not scope:
+        raise Forbidden("Your roles do not allow this.")
+    found = visible_artifacts(actor.account).select_related(
+        "client", "deposit", "person", "account"
+    )
+    found = found.prefetch_related("deposit__locks")
+    if client_id is not None:
+        if not names.is_client_folder(client_id) or not scope.covers(client_id):
+            raise PackageNotFound("There is no such client among those that you may see.")
+        found = found.filter(client_id=client_id)
+    if framework is not None:
+        found = found.filter(framework=framework)
+    return found if control_id is None else found.filter(control_id=control_id)
+
+
+def visible_artifacts(user: Any, among: QuerySet[Artifact] | None = None) -> QuerySet[Artifact]:
+    """The artefacts that an account may look at: of its clients, or those that it handed in."""
+    own = Q(account_id=getattr(user, "pk", None))
+    rows = Artifact.objects.all() if among is None else among
+    return policy.visible(rows, user, own=own)
 
 
 def awaiting_countersignature(user: Any) -> QuerySet[Package]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evidence.models import VaultCopy
+from evidence.models import Deposit, VaultCopy
 from evidence.services.vault import auditing, locks, opening
 from evidence.services.vault.errors import VaultDiffers, VaultUnavailable
 from ops import registry
@@ -19,7 +19,7 @@ def connect() -> None:
     registry.register(
         JobType(
             name=AUDIT,
-            description="Compares every copy in the vault with its records.",
+            description="Compares every copy and deposit in the vault with its records.",
             run=_audit,
             validate=registry.no_payload,
             client_of=registry.platform,
@@ -32,7 +32,7 @@ def connect() -> None:
     registry.register(
         JobType(
             name=HOLDS,
-            description="Puts legal holds on copies in the vault, and takes them off.",
+            description="Puts legal holds on what is in the vault, and takes them off.",
             run=_apply_holds,
             validate=registry.no_payload,
             client_of=registry.platform,
@@ -44,22 +44,23 @@ def connect() -> None:
 
 
 def _has_vault() -> bool:
-    """A vault that is not configured any more is missed as long as there are copies in it."""
-    return bool(opening.configured()) or VaultCopy.objects.exists()
+    """A vault that is not configured any more is missed as long as there is anything in it."""
+    return bool(opening.configured()) or VaultCopy.objects.exists() or Deposit.objects.exists()
 
 
 def _audit(context: RunContext) -> dict[str, Any]:
     """Its summary. Raises VaultDiffers or VaultUnavailable, so that the run counts as failed."""
     found = auditing.audit_vault(
         actor=context.actor,
-        progress=lambda done, total: context.progress(done, total, unit="copies"),
+        progress=lambda done, total: context.progress(done, total, unit="folders"),
     )
     if found.verdict is Verdict.INVALID:
         raise VaultDiffers(found.message)
     if found.is_unsure:
         raise VaultUnavailable(f"Not everything could be checked: {found.message}")
     told = found.as_dict()
-    return {name: told[name] for name in ("verdict", "message", "copies", "files", "bytes")}
+    shown = ("verdict", "message", "copies", "deposits", "files", "bytes")
+    return {name: told[name] for name in shown}
 
 
 def _apply_holds(context: RunContext) -> dict[str, Any]:

@@ -14,10 +14,13 @@ class OpsConfig(AppConfig):
         from ops import jobs as builtin_jobs
         from ops.acts import clients, jobs, keys, people, people_merge, retention, switches
         from ops.admin import desk
+        from ops.metrics import clocks, trail, work
 
         grants.connect()
         signing_in.connect()
         builtin_jobs.connect()
         for acts in (clients, jobs, keys, people, people_merge, retention, switches):
             acts.connect()
+        for measured in (clocks, trail, work):
+            measured.connect()
         desk.connect()

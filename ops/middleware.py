@@ -37,6 +37,7 @@ OPEN_WHEN_READ_ONLY = frozenset(
         "admin:audit_verificationrun_verify",
         "admin:switch_client",
         "admin:evidence_package_verify",
+        "admin:reports_packet_verify",
         "verify",
     }
 )

@@ -15,7 +15,19 @@ class ReportsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from reports import checks, jobs, metrics, public, repairs
+        from reports.admin import artifacts as artifact_pages
+        from reports.admin import desk, glance
+
         post_migrate.connect(_bring_up_controls, sender=self)
+        checks.connect()
+        jobs.connect()
+        public.connect()
+        repairs.connect()
+        metrics.connect()
+        artifact_pages.connect()
+        desk.connect()
+        glance.connect()
 
 
 def _bring_up_controls(sender: AppConfig, using: str, **kwargs: Any) -> None:

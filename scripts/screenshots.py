@@ -35,6 +35,8 @@ WINDOWS = (
     ("phone", "light", 390, 844),
 )
 PACKAGES = "/admin/evidence/package/"
+PACKETS = "/admin/reports/packet/"
+CONTROLS = "/admin/reports/control/"
 JOBS = "/admin/ops/job/"
 RUNS = "/admin/audit/verificationrun/"
 # What the worker needs to carry out a verification of the demo's log.
@@ -111,6 +113,8 @@ def walk(page: Any, base_url: str, accounts: dict[str, Any], shoot: Callable[[st
     with page.expect_navigation():
         page.locator("form.act button.primary").click()
     shoot("verdict")
+    packets(page, base_url, shoot)
+    controls(page, base_url, shoot)
     verify_a_window(page, base_url, shoot)
     jobs(page, base_url, shoot)
     lists(page, base_url, shoot)
@@ -129,6 +133,43 @@ def public(page: Any, base_url: str, packages: Path, shoot: Callable[[str], None
     with page.expect_navigation():
         page.get_by_role("button", name="Verify").click()
     shoot("public-verdict")
+
+
+def packets(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:
+    """What would be made, a packet with its preview, and each act on it; nothing is made."""
+    page.goto(f"{base_url}{PACKETS}generate/")
+    shoot("packet-generate")
+    with page.expect_navigation():
+        page.locator("form.act button.primary").click()
+    shoot("packet-confirm")
+    page.goto(base_url + PACKETS)
+    shoot("packets")
+    first = page.locator("#result_list tbody th a").first
+    if not first.count():
+        return
+    with page.expect_navigation():
+        first.click()
+    shoot("packet")
+    detail = page.url
+    for act in ("preview", "countersign", "revise", "download"):
+        page.goto(detail.replace("/change/", f"/{act}/"))
+        shoot(f"packet-{act}")
+    page.goto(detail)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Verify now").click()
+    shoot("packet-verdict")
+
+
+def controls(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:
+    """Last month's controls, one of them, and assessing it; nothing is assessed."""
+    page.goto(base_url + CONTROLS)
+    shoot("controls")
+    with page.expect_navigation():
+        page.get_by_role("link", name="CC6.1", exact=True).click()
+    shoot("control")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Assess", exact=True).click()
+    shoot("control-assess")
 
 
 def jobs(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:
@@ -187,7 +228,7 @@ def lists(page: Any, base_url: str, shoot: Callable[[str], None]) -> None:
     """Every other list, and the first record of each."""
     links = page.locator("#navigation a").evaluate_all("all => all.map(a => a.pathname)")
     for path in links:
-        if path in ("/admin/", PACKAGES):
+        if path in ("/admin/", PACKAGES, PACKETS, CONTROLS):
             continue
         page.goto(base_url + path)
         kind = path.strip("/").rsplit("/", maxsplit=1)[-1]

@@ -120,12 +120,14 @@ def no_waiting_for_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def exports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for an export carries it out meanwhile, where no worker does."""
+    """Who waits for an export or a packet carries it out meanwhile, where no worker does."""
     from evidence.services import exporting
+    from reports.services import packets
     from tests.carrying import carry_out
 
-    monkeypatch.setattr(exporting, "execute", carry_out)
-    monkeypatch.setattr(exporting, "wait_for", lambda run, seconds: carry_out(run.pk))
+    for doors in (exporting, packets):
+        monkeypatch.setattr(doors, "execute", carry_out)
+        monkeypatch.setattr(doors, "wait_for", lambda run, seconds: carry_out(run.pk))
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ class PanelData:
         rows: cells, plain or safe markup of `access.admin.components`.
         empty: the sentence for when there is nothing.
         url: the whole list.
+        note: a line below it, such as what its marks mean.
     """
 
     title: str
@@ -101,6 +102,7 @@ class PanelData:
     rows: Sequence[Sequence[Any]]
     empty: str
     url: str | None = None
+    note: Any = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,20 @@ class Idempotent(APIView):
             return
         if not _KEY.match(key):
             raise Invalid("1 to 200 printable ASCII characters.", field=HEADER)
-        mac = _mac_of(request, read_body(request, limit_of(self)))
+        mac = _mac_of(request, self.compared(request))
         record, is_new = _find_or_open(request, key, mac)
         if not is_new:
             raise _Replay(record)
         self._record = record
+
+    def compared(self, request: Request) -> tuple[bytes, ...]:
+        """What makes two requests to one address the same; for overriding where a body is not
+        kept in memory."""
+        return (
+            request.headers.get("Content-Type", "").encode(),
+            request.headers.get("Content-Encoding", "").encode(),
+            read_body(request, limit_of(self)),
+        )
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         """Gives the recorded answer, or any other error its usual form."""
@@ -113,14 +122,9 @@ class _Replay(Exception):
         self.record = record
 
 
-def _mac_of(request: Request, body: bytes) -> str:
+def _mac_of(request: Request, compared: tuple[bytes, ...]) -> str:
     """Stands for all that makes two requests the same; keyed, since bodies hold passwords."""
-    parts = (
-        request.META.get("QUERY_STRING", "").encode(),
-        request.headers.get("Content-Type", "").encode(),
-        request.headers.get("Content-Encoding", "").encode(),
-        body,
-    )
+    parts = (request.META.get("QUERY_STRING", "").encode(), *compared)
     message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     return salted_hmac("access.api.idempotency", message, algorithm="sha256").hexdigest()
 

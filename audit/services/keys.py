@@ -23,7 +23,7 @@ from audit.services import boxes, key_rows, rewrapping, trail
 from audit.services.boxes import KeyMissing, WrongPassword
 from audit.services.key_rows import CHECKPOINT, KeyNotActive
 from sealing.errors import Conflict, Forbidden, Invalid, NotFound
-from sealing.keys import ED25519, Signers, TrustedKey
+from sealing.keys import ECDSA_P256, Signers, TrustedKey
 from sealing.signers.base import Signer
 from sealing.signers.local import LocalSigner
 from sealing.times import format_time
@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 ARTEFACTS = ("package", "packet")
+# What readers of PDFs understand: people sign in packets too, beside packages.
+PERSONS = ECDSA_P256
 _ARTEFACTS_NAME = "Strongroom artefacts"
 
 
@@ -109,7 +111,7 @@ def client_of(person: Person | None) -> str | None:
 
 
 def create_person_key(
-    *, actor: Actor, person: Person, password: str, algorithm: str = ED25519
+    *, actor: Actor, person: Person, password: str, algorithm: str = PERSONS
 ) -> SigningKey:
     """Makes the key with which a person countersigns, encrypted under the account's password.
 
@@ -130,7 +132,7 @@ def create_person_key(
 
 
 def rotate_person_key(
-    *, actor: Actor, person: Person, password: str, algorithm: str = ED25519
+    *, actor: Actor, person: Person, password: str, algorithm: str = PERSONS
 ) -> SigningKey:
     """Puts a new key in the place of the person's own one, which is retired.
 

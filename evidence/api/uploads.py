@@ -26,6 +26,10 @@ def max_upload_bytes() -> int:
 class UploadParser(MultiPartParser):
     """Multipart bodies of limited size; large files lie in a temporary folder meanwhile."""
 
+    def max_bytes(self) -> int:
+        """How large a body may be."""
+        return max_upload_bytes()
+
     def parse(
         self,
         stream: IO[bytes],
@@ -33,7 +37,7 @@ class UploadParser(MultiPartParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> DataAndFiles[Any, Any]:
         """The fields and files. Raises BodyTooLarge before anything is read."""
-        limit = max_upload_bytes()
+        limit = self.max_bytes()
         request = (parser_context or {})["request"]
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if not announced.isdigit() or int(announced) > limit:

@@ -20,7 +20,7 @@ from access.api.pagination import NewestFirst
 from access.api.parsers import StrictJSONParser
 from access.api.throttling import SigningThrottle
 from audit.events import Actor
-from evidence import selectors
+from evidence import checkable, selectors
 from evidence.api import representations
 from evidence.api import serializers as bodies
 from evidence.api.uploads import UploadParser, sidecar, uploaded
@@ -110,6 +110,7 @@ class VerifyView(APIView):
 
     def _by_upload(self, request: Request) -> verification.VerificationResult:
         given = _given(bodies.UploadBody, request)
+        checkable.refuse_other(given["package"].name or "")
         sidecars = Sidecars(
             sig=sidecar(given.get("sig")),
             signature=sidecar(given.get("signature")),

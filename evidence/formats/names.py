@@ -19,6 +19,7 @@ TIMESTAMP_SUFFIX: Final = ".tsr"
 ENCRYPTED_SUFFIX: Final = ".zip.enc"
 KMS_ENVELOPE_SUFFIX: Final = ".kms-envelope.json"
 WORM_RECEIPT_SUFFIX: Final = ".worm-receipt.json"
+ARTIFACT_PREFIX: Final = "artifact_"
 
 _STAMP_CHARACTERS = len("20260202T093005Z_0a1b2c3d")
 _PREFIX = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?"
@@ -29,6 +30,17 @@ _NUMBERED = re.compile(
     rf"(?P<bundle>{_BUNDLE.pattern})\.(?P<kind>countersign|worm-lock)"
     r"-(?P<number>[0-9]{4}|[1-9][0-9]{4,8})\.json"
 )
+
+
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# What folders of the vault that are no packages are called, by what lies in them.
+_DEPOSITS: Final = {
+    "artifact": re.compile(rf"{ARTIFACT_PREFIX}{_UUID}"),
+    "packet": re.compile(
+        rf"[A-Z][A-Z0-9]{{1,15}}_Evidence_[a-z0-9-]{{2,64}}_{_DAY}_{_DAY}[A-Za-z0-9_-]{{0,24}}"
+    ),
+}
 
 
 class Numbered(StrEnum):
@@ -134,6 +146,47 @@ def parse_vault_folder(path: str) -> PackageName:
     raise FormatRefused(
         "A package's folder is its client (or 'platform'), year, month, day and bundle id."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DepositFolder:
+    """A folder of the vault that holds no package: its client (None for the platform), what kind
+    of thing lies in it, and its last part."""
+
+    client_id: str | None
+    kind: str
+    name: str
+
+
+def parse_deposit_folder(path: str) -> DepositFolder:
+    """Read ``<client or platform>/YYYY/MM/DD/<name>``; the name is of a packet or an artefact.
+
+    Raises:
+        FormatRefused: For any other path, and for a day that no calendar has.
+    """
+    folder, _, rest = path.partition("/")
+    day, _, name = rest.rpartition("/")
+    kinds = [kind for kind, pattern in _DEPOSITS.items() if pattern.fullmatch(name)]
+    if is_client_folder(folder) and kinds and _is_day(day):
+        return DepositFolder(None if folder == PLATFORM else folder, kinds[0], name)
+    raise FormatRefused(
+        "A deposit's folder is its client (or 'platform'), year, month, day and its name."
+    )
+
+
+def is_artifact_name(text: str) -> bool:
+    """Whether the text could be the name of an artefact's folder."""
+    return _DEPOSITS["artifact"].fullmatch(text) is not None
+
+
+def _is_day(path: str) -> bool:
+    """Whether the text is a day as folders have it, ``2026/02/28``."""
+    try:
+        return re.fullmatch(r"[0-9]{4}/[0-9]{2}/[0-9]{2}", path) is not None and bool(
+            date.fromisoformat(path.replace("/", "-"))
+        )
+    except ValueError:
+        return False
 
 
 def numbered_name(bundle_id: str, kind: Numbered, number: int) -> str:

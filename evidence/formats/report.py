@@ -41,25 +41,30 @@ class Part(StrEnum):
 
 
 class Findings:
-    """Collects findings while a package is verified."""
+    """Collects findings while something is verified.
 
-    def __init__(self) -> None:
-        self._parts: dict[Part, list[Finding]] = {}
+    Args:
+        parts: what it has, in the order in which findings are told; those of a package by default.
+    """
+
+    def __init__(self, parts: type[StrEnum] = Part) -> None:
+        self._order = tuple(parts)
+        self._parts: dict[StrEnum, list[Finding]] = {}
         self._notes: list[Finding] = []
 
-    def add(self, part: Part, finding: Finding) -> None:
+    def add(self, part: StrEnum, finding: Finding) -> None:
         """Take one finding."""
         self._parts.setdefault(part, []).append(finding)
 
-    def good(self, part: Part, code: str, message: str) -> None:
+    def good(self, part: StrEnum, code: str, message: str) -> None:
         """A check that passed."""
         self.add(part, Finding(code=code, ok=True, message=message))
 
-    def bad(self, part: Part, code: str, message: str, where: str | None = None) -> None:
+    def bad(self, part: StrEnum, code: str, message: str, where: str | None = None) -> None:
         """A check that failed."""
         self.add(part, Finding(code=code, ok=False, message=message, where=where))
 
-    def unknown(self, part: Part, code: str, message: str, where: str | None = None) -> None:
+    def unknown(self, part: StrEnum, code: str, message: str, where: str | None = None) -> None:
         """A check that could not be made, and without which nobody may say valid."""
         self.add(part, Finding(code=code, ok=None, message=message, where=where))
 
@@ -67,21 +72,21 @@ class Findings:
         """Something worth knowing that no verdict depends on."""
         self._notes.append(Finding(code=code, ok=None, message=message))
 
-    def checked(self, part: Part) -> bool:
+    def checked(self, part: StrEnum) -> bool:
         """Whether something was found out about the part."""
         return part in self._parts
 
-    def clean(self, part: Part) -> bool:
+    def clean(self, part: StrEnum) -> bool:
         """Whether the part was checked, and every check of it passed."""
         return part in self._parts and all(found.ok for found in self._parts[part])
 
-    def issues(self, part: Part) -> tuple[Finding, ...]:
+    def issues(self, part: StrEnum) -> tuple[Finding, ...]:
         """The findings of the part that did not pass."""
         return tuple(found for found in self._parts.get(part, ()) if not found.ok)
 
     def all(self) -> tuple[Finding, ...]:
         """Everything found, part by part."""
-        return tuple(found for part in Part for found in self._parts.get(part, ()))
+        return tuple(found for part in self._order for found in self._parts.get(part, ()))
 
     def notes(self) -> tuple[Finding, ...]:
         """What was noted."""

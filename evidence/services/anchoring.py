@@ -86,7 +86,7 @@ def known(sidecars: Sidecars, signers: Signers) -> Known:
     anchors = {}
     for digest in wanted & told.keys():
         stamp = stamps.get(told[digest].stamp_id)
-        stamped_at = None if stamp is None else _anchored(told[digest].event, stamp, signers)
+        stamped_at = None if stamp is None else anchored(told[digest].event, stamp, signers)
         if stamped_at is not None:
             anchors[digest] = stamped_at
     return Known(anchors, frozenset(told))
@@ -140,7 +140,7 @@ def _told(bundle_id: str) -> dict[str, _Told]:
     return told
 
 
-def _anchored(event: AuditEvent, stamp: Timestamp, signers: Signers) -> datetime | None:
+def anchored(event: AuditEvent, stamp: Timestamp, signers: Signers) -> datetime | None:
     """When an authority saw a checkpoint that covers the event; None unless all of it holds."""
     note = stamp.checkpoint.note.encode("utf-8")
     try:

@@ -178,7 +178,7 @@ def check_bytes(
         anchors=known.anchors,
         recorded=known.recorded,
         only_if_signed=options.only_if_signed,
-        human=_human,
+        human=human,
     )
     if sidecars.timestamp is None or not settings.TSA_CERTIFICATES:
         return verify()
@@ -190,7 +190,7 @@ def check_bytes(
         return verify()
 
 
-def _human(person: str) -> str:
+def human(person: str) -> str:
     """Whom a person's id stands for: two that were merged are one human."""
     try:
         found = policy.root_person(uuid.UUID(person))

@@ -19,7 +19,6 @@ from audit.services import keys
 from ops.acts import params as read
 from ops.approvable import Approvable, register
 from sealing.errors import Invalid, NotFound
-from sealing.keys import ED25519
 from sealing.times import format_time, parse_rfc3339, parse_time
 
 CREATE, ROTATE, ROTATE_CHECKPOINT = "key.create", "key.rotate", "key.rotate_checkpoint"
@@ -180,7 +179,7 @@ def _key_of_person(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe_person(params: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [("Person", _person(params).display_name), ("Algorithm", ED25519)]
+    return [("Person", _person(params).display_name), ("Algorithm", keys.PERSONS)]
 
 
 def _new_key(params: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -13,6 +13,8 @@ from access.roles import Action
 from ops.admin import (
     acts,
     approvals,
+    glance,
+    glance_charts,
     hold_acts,
     job_card,
     jobs,
@@ -31,7 +33,7 @@ def connect() -> None:
     PersonAdmin.object_actions = (acts.MERGE,)
     GrantAdmin.object_actions = (acts.REVOKE,)
     ApiKeyAdmin.object_actions = (acts.REVOKE_KEY,)
-    for module in (approvals, hold_acts, jobs, key_acts, runs, switch_acts):
+    for module in (approvals, glance, glance_charts, hold_acts, jobs, key_acts, runs, switch_acts):
         module.connect()
     register_nav(
         NavItem(Section.APPROVALS, "Approvals", "admin:ops_approval_changelist", Action.VIEW, 10)
@@ -40,4 +42,7 @@ def connect() -> None:
     section = Section.ADMINISTRATION
     register_nav(NavItem(section, "Jobs", "admin:ops_job_changelist", Action.VIEW, 5))
     register_nav(NavItem(section, "Runs", "admin:ops_run_changelist", Action.VIEW, 6))
+    register_nav(
+        NavItem(Section.AUDIT_TRAIL, "Metrics", glance.HOME, Action.VIEW, 7, platform=True)
+    )
     register_card(DeskCard(30, job_card.card))

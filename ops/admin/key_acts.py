@@ -71,7 +71,10 @@ def describe_create(request: HttpRequest, obj: None) -> Decision:
     return asking.decision(
         acts.CREATE,
         "Ask for a signing key of mine",
-        facts=(("Person", components.person(request.user)), ("Algorithm", "Ed25519")),
+        facts=(
+            ("Person", components.person(request.user)),
+            ("Algorithm", "ECDSA on P-256 with SHA-256"),
+        ),
     )
 
 

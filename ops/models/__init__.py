@@ -1,9 +1,11 @@
-"""Jobs, their runs, and approvals."""
+"""Jobs, their runs and tallies, and approvals."""
 
 from ops.models.approval import OPEN_STATES, Approval, ApprovalDecision, ApprovalState
 from ops.models.job import Job, Run, RunStatus
+from ops.models.tally import BOUNDS, RunTally
 
 __all__ = [
+    "BOUNDS",
     "OPEN_STATES",
     "Approval",
     "ApprovalDecision",
@@ -11,4 +13,5 @@ __all__ = [
     "Job",
     "Run",
     "RunStatus",
+    "RunTally",
 ]

@@ -195,6 +195,7 @@ def let_go(run: Run, code: str, message: str) -> None:
         log.error(
             "what a run began could not be let go",
             run_id=str(run.pk),
+            job_type=run.job_type,
             kind=type(error).__name__,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import signal
 import threading
 import time
@@ -147,7 +148,11 @@ class _Watch:
         self._stopping_since: float | None = None
         self._signal_at: float | None = None
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="lease", daemon=True)
+        # What is logged there belongs to the same run.
+        inherited = contextvars.copy_context().run
+        self._thread = threading.Thread(
+            target=inherited, args=(self._watch,), name="lease", daemon=True
+        )
         self._can_signal = threading.current_thread() is threading.main_thread()
 
     def start(self) -> None:

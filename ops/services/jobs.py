@@ -24,7 +24,7 @@ from sealing.errors import Conflict, Forbidden, Invalid, NotFound
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}\Z")
 _MAX_DESCRIPTION = 500
 # Built-in jobs that later versions bring: whoever took the name now would keep them out.
-_PLANNED = frozenset({"generate-soc2-evidence", "generate-hipaa-packets"})
+_PLANNED = frozenset({"generate-hipaa-packets"})
 log = structlog.get_logger(__name__)
 
 

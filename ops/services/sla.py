@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from access import policy
 from access.roles import Action
@@ -64,7 +66,7 @@ def breaches(user: Any) -> list[Breach]:
         kind = kinds.get(job.job_type)
         if kind is not None:
             mine = visible.filter(job=job)
-            found += _of_schedule(job, kind, now)
+            found += _of_schedule(job, kind, now, job.runs.filter(status__in=_OPEN).exists)
             found += _of_runs(job, kind, list(mine.filter(status__in=_OPEN)), now)
             ended = mine.filter(finished_at__isnull=False).order_by("-created_at").first()
             if ended is not None and ended.status == RunStatus.FAILED:
@@ -83,7 +85,32 @@ def breaches(user: Any) -> list[Breach]:
 _OPEN = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
-def _of_schedule(job: Job, kind: JobType, now: datetime) -> Iterator[Breach]:
+def served() -> dict[str, bool]:
+    """The active jobs that have a schedule, by name, and of each whether a window was missed.
+
+    For the whole installation, from as many look-ups however many jobs there are.
+    """
+    now = clock.database_clock()
+    wanted = {kind.name: kind for kind in registry.all_types() if kind.is_wanted()}
+    open_runs: dict[uuid.UUID, list[Run]] = {}
+    for run in Run.objects.filter(status__in=_OPEN, job__isnull=False):
+        open_runs.setdefault(cast(uuid.UUID, run.job_id), []).append(run)
+    found: dict[str, bool] = {}
+    for job in Job.objects.filter(is_enabled=True).exclude(schedule_cron="").order_by("name"):
+        kind = wanted.get(job.job_type)
+        if kind is not None:
+            mine = open_runs.get(job.pk, [])
+            wrong = [*_of_schedule(job, kind, now, partial(bool, mine))]
+            wrong += _of_runs(job, kind, mine, now)
+            found[job.name] = any(
+                breach.code in (BreachCode.MISSED_RUN, BreachCode.INVALID_CRON) for breach in wrong
+            )
+    return found
+
+
+def _of_schedule(
+    job: Job, kind: JobType, now: datetime, has_open_runs: Callable[[], bool]
+) -> Iterator[Breach]:
     if not job.schedule_cron or not kind.is_wanted():
         return
     try:
@@ -91,8 +118,9 @@ def _of_schedule(job: Job, kind: JobType, now: datetime) -> Iterator[Breach]:
     except cron.InvalidCron as error:
         yield Breach(BreachCode.INVALID_CRON, job, error.message)
         return
-    is_at_it = kind.make_up is registry.MakeUp.LATEST and job.runs.filter(status__in=_OPEN).exists()
-    if due + GRACE < now and not is_at_it:
+    if due + GRACE >= now:
+        return
+    if not (kind.make_up is registry.MakeUp.LATEST and has_open_runs()):
         yield Breach(
             BreachCode.MISSED_RUN,
             job,

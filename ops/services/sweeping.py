@@ -75,19 +75,23 @@ def let_go_again() -> int:
     return len(failed)
 
 
+def _named(run: Run) -> dict[str, str]:
+    return {"run_id": str(run.pk), "job_type": run.job_type}
+
+
 def _died(run: Run) -> str:
     return f"The worker died before it was done (attempt {run.attempts} of {run.max_attempts})."
 
 
 def _try_again(run: Run) -> bool:
     message = _died(run)
-    log.warning("a run was lost and is tried again", run_id=str(run.pk), attempt=run.attempts)
+    log.warning("a run was lost and is tried again", attempt=run.attempts, **_named(run))
     return claims.put_back(claims.expired(run), run, code="lease_expired", message=message)
 
 
 def _give_up(run: Run) -> bool:
     row, message = claims.expired(run), _died(run)
-    log.error("a run was lost for good", run_id=str(run.pk), attempts=run.attempts)
+    log.error("a run was lost for good", attempts=run.attempts, **_named(run))
     return claims.fail(row, run, actor=_ACTOR, code="run_abandoned", message=message)
 
 
@@ -103,6 +107,7 @@ def _end_overdue() -> int:
         if now > run.started_at + timedelta(seconds=limit) + MARGIN:
             message = f"It was not done within {limit} seconds."
             row = claims.held(run)
+            log.error("a run took too long and is ended", seconds=limit, **_named(run))
             ended += claims.fail(row, run, actor=_ACTOR, code="run_timeout", message=message)
     return ended
 

@@ -154,12 +154,12 @@ def test_what_files_are_called_can_not_inject(package: Package) -> None:
     ("names", "words"),
     [
         ([], "No file was chosen."),
-        (["report.pdf"], "There is no package among the files"),
+        (["report.txt"], "There is no package among the files"),
         (["a.zip.sig", "a.signature.json"], "There is no package among the files"),
         (["a.zip.enc"], "an encrypted copy from a vault"),
         (["a.zip", "b.zip"], "Two files are each the package: a.zip and b.zip."),
     ],
-    ids=["none", "pdf", "sidecars", "encrypted", "two"],
+    ids=["none", "other", "sidecars", "encrypted", "two"],
 )
 def test_choices_that_do_not_do(names: list[str], words: str) -> None:
     text = send([SimpleUploadedFile(name, b"x") for name in names], 400)

@@ -11,8 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
+from audit.events import EventType
 from evidence.models import Package
 from evidence.services.vault import auditing
+from tests.api.artifacts import RAW, keep
 from tests.factories import PASSWORD, World
 from tests.services.evidence import helpers, vaults
 from tests.services.evidence.vaults import local_vault  # noqa: F401
@@ -118,3 +120,23 @@ def test_a_vault_that_is_gone(
 ) -> None:
     settings.COMPLIANCE_EVIDENCE_VAULT_DIR = ""
     assert fetch(package, "audrey", password, tmp_path / "out.zip")[0] == 2
+
+
+def test_fetching_an_artefact(
+    world: World,
+    local_vault: Path,  # noqa: F811
+    password: str,
+    tmp_path: Path,
+) -> None:
+    artifact = keep(world, content=RAW)
+    name, who = artifact.deposit.name, ("--password-file", password)
+    code, text = run("vault_fetch", name, "--to", str(tmp_path / "out"), "--as", "audrey", *who)
+    assert (code, text.split()[1]) == (0, artifact.sha256)
+    assert (tmp_path / "out").read_bytes() == RAW
+    (event,) = helpers.events_of(EventType.EVIDENCE_ARTIFACT_DOWNLOADED, str(artifact.pk))
+    assert event["actor"]["id"] == "user:audrey"
+    again = run("vault_fetch", name, "--to", str(tmp_path / "out"), "--as", "audrey", *who)
+    assert again[0] == 2
+    for username in ("ben", "omar"):
+        other = run("vault_fetch", name, "--to", str(tmp_path / "b"), "--as", username, *who)
+        assert other[0] == 1 and not (tmp_path / "b").exists()

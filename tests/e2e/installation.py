@@ -61,6 +61,11 @@ class Caller:
         self._url, self._token = url, token
         self._opener = build_opener(_NoRedirects)
 
+    @property
+    def token(self) -> str:
+        """The token, for those who call otherwise."""
+        return self._token
+
     def get(self, path: str) -> Answer:
         """Asks for something."""
         return self._send(Request(self._url + path))

@@ -23,15 +23,15 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 _VALUES: Mapping[str, Any] = {"true": True, "false": False}
 
 
-def text() -> str:
-    """The runbook; the test is skipped where it is not at hand."""
+def text(title: str = _TITLE) -> str:
+    """The runbook of that title; the test is skipped where it is not at hand."""
     root = os.environ.get(VARIABLE)
     if not root:
         pytest.skip(f"{VARIABLE} names no folder beside which the runbook lies")
     folder = Path(root).resolve().parent / "seeds"
     for path in sorted(folder.glob("*.txt")):
         found = path.read_text(encoding="utf-8")
-        if found.startswith(f"# {_TITLE}\n"):
+        if found.startswith(f"# {title}\n"):
             return found
     pytest.fail(f"{VARIABLE} is set, but no runbook of this title is in {folder}")
 

@@ -26,9 +26,9 @@ django.setup()
 from ops import queue, registry, worker
 from ops.services import claims, holding, sweeping
 from tests.services.ops import kinds
-registry._types[kinds.NAME] = kinds.kind()
-registry._types["sleepy"] = kinds.kind(kinds.sleepy, name="sleepy")
-registry._types["stubborn"] = kinds.kind(kinds.stubborn, name="stubborn")
+registry._types._entries[kinds.NAME] = kinds.kind()
+registry._types._entries["sleepy"] = kinds.kind(kinds.sleepy, name="sleepy")
+registry._types._entries["stubborn"] = kinds.kind(kinds.stubborn, name="stubborn")
 claims.LEASE = timedelta(seconds=3)
 claims.BACK_OFF = (timedelta(seconds=1),)
 holding.BEAT_SECONDS = 0.5

@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from tests.factories import World
+from tests.house import scene_reports
 
 # In this order everywhere below. `root` is a superuser without a grant, `ben` an officer of another
 # client, `svc` and `svc2` service accounts (of the client and of another) with API keys.
@@ -151,6 +152,9 @@ class Scene:
         from access.models import ApiKey, Grant, TokenSession
         from access.tokens import issue
 
+        if entry.name in scene_reports.ARGS:
+            args_of = scene_reports.ARGS[entry.name]
+            return reverse(entry.name, args=args_of(self.world)) + entry.address
         user = self.world.user("audrey")
         kind = entry.name.removeprefix("admin:").rsplit("_", 1)[0]
         args: dict[str, Any] = {
@@ -233,6 +237,8 @@ class Scene:
                 "password": self.world.password,
                 "request_sha256": self.approval.request_sha256,
             }
+        if isinstance(entry.body, str) and entry.body in scene_reports.BODIES:
+            return scene_reports.BODIES[entry.body](self.world)
         return BODIES.get(entry.body, entry.body) if isinstance(entry.body, str) else entry.body
 
     def status(self, entry: Row, persona: str) -> int:

@@ -104,6 +104,7 @@ def production(tmp_path: Path, **changes: str | None) -> dict[str, str]:
         "JWT_SIGNING_KEY": django_settings.JWT_SIGNING_KEY,
         "DATABASE_URL": f"postgresql://strongroom_app@/{tail}",
         "ALLOWED_HOSTS": "strongroom.example.org",
+        "PUBLIC_URL": "https://strongroom.example.org",
         "AUDIT_ORIGIN": "strongroom.test/audit",
         "AUDIT_SIGNER_STATE": str(tmp_path / "signer-state.json"),
         "EVIDENCE_PACKAGE_DIR": str(tmp_path / "packages"),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-ROOMS = ("sealing", "access", "audit", "ops", "evidence", "config")
+ROOMS = ("sealing", "access", "audit", "ops", "evidence", "reports", "config")
 
 
 def tracked() -> list[Path]:

@@ -20,8 +20,9 @@ function complaint() {
   const whole = files.reduce((sum, file) => sum + file.size, 0);
   const most = Number(form.dataset.maxBytes);
   if (whole > most) return `These files have ${inWords(whole)}; this page takes ${inWords(most)}.`;
-  if (!files.some((file) => /\.zip$/i.test(file.name))) {
-    return "There is no package among them yet: its name ends in .zip.";
+  const endings = form.dataset.endings.split(" ");
+  if (!files.some((file) => endings.some((end) => file.name.toLowerCase().endsWith(end)))) {
+    return `There is no package among them yet: its name ends in ${endings.join(" or ")}.`;
   }
   return "";
 }

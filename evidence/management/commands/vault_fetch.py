@@ -1,4 +1,4 @@
-"""`manage.py vault_fetch`: takes a package out of its vault, decrypted where it is encrypted."""
+"""`manage.py vault_fetch`: takes a package or an artefact out of its vault, decrypted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from audit.events import Actor
-from evidence.services.vault.fetching import fetch
+from evidence.formats.names import is_artifact_name
+from evidence.services.vault.fetching import fetch, fetch_artifact
 from ops import password
 from sealing.errors import Conflict, Invalid, StrongroomError, Unavailable
 from sealing.results import EXIT_COULD_NOT_CHECK, EXIT_INVALID, EXIT_USAGE
 
 
 class Command(BaseCommand):
-    """Fetches a package in somebody's name."""
+    """Fetches a package, or an artefact, in somebody's name."""
 
-    help = "Write a package from its vault to a new file, in somebody's name; it is recorded."
+    help = "Write a package or an artefact from its vault to a new file; who took it is recorded."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares the options."""
         password.add_arguments(parser)
-        parser.add_argument("bundle_id", metavar="BUNDLE_ID")
+        parser.add_argument("name", metavar="NAME", help="a bundle id, or artifact_<id>")
         parser.add_argument("--to", required=True, metavar="FILE", help="a file that is not there")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         target = Path(options["to"])
         try:
             actor = Actor.of(password.proven_account(options))
-            package = fetch(actor=actor, bundle_id=options["bundle_id"], target=target)
+            sha256, size = _fetched(actor, options["name"], target)
         except (Unavailable, OSError) as error:
             self._end(error, EXIT_COULD_NOT_CHECK)
         except (Invalid, Conflict) as error:
@@ -39,8 +40,16 @@ class Command(BaseCommand):
         except StrongroomError as error:
             self._end(error, EXIT_INVALID)
         else:
-            self.stdout.write(f"{target}  {package.package_sha256}  {package.size_bytes} bytes")
+            self.stdout.write(f"{target}  {sha256}  {size} bytes")
 
     def _end(self, error: Exception, exit_code: int) -> None:
         code = getattr(error, "code", type(error).__name__)
         raise CommandError(f"{error} [{code}]", returncode=exit_code) from error
+
+
+def _fetched(actor: Actor, name: str, target: Path) -> tuple[str, int | None]:
+    if is_artifact_name(name):
+        artifact = fetch_artifact(actor=actor, name=name, target=target)
+        return artifact.sha256, artifact.size_bytes
+    package = fetch(actor=actor, bundle_id=name, target=target)
+    return package.package_sha256, package.size_bytes

@@ -150,6 +150,7 @@ class Entry:
     name: str
     version_id: str = ""
     is_marker: bool = False
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

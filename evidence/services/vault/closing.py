@@ -102,6 +102,13 @@ def described(name: str, path: Path) -> Kept:
     )
 
 
+def changed_at(path: Path) -> datetime | None:
+    """When what lies there was changed last; None where the system does not say."""
+    with contextlib.suppress(OSError):
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+    return None
+
+
 def below(path: Path, name: str, level: int) -> Iterator[str]:
     """The folders of packages below the vault's root, and whatever else lies on the way."""
     try:

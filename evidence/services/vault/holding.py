@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from audit.models import LegalHold
 from audit.services import holds
@@ -22,8 +22,18 @@ def cases_of(package: Package, active: Iterable[LegalHold] | None = None) -> lis
     Args:
         active: the holds in force, where somebody has looked them up already.
     """
-    first = package.period_start.date()
-    last = (package.period_end - timedelta(microseconds=1)).date()
+    return cases_over(package.period_start, package.period_end, active)
+
+
+def cases_over(
+    start: datetime, end: datetime, active: Iterable[LegalHold] | None = None
+) -> list[str]:
+    """The cases of which a day lies in the half-open period.
+
+    Args:
+        active: as for `cases_of`.
+    """
+    first, last = start.date(), (end - timedelta(microseconds=1)).date()
     return sorted(
         hold.case_id
         for hold in (holds.active() if active is None else active)

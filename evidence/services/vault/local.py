@@ -27,6 +27,7 @@ from evidence.services.vault.closing import (
     WRITABLE,
     below,
     blocks_of,
+    changed_at,
     close_file,
     close_folder,
     described,
@@ -173,7 +174,8 @@ class LocalVault:
 
     def entries(self, folder: str) -> Iterator[Entry]:
         """See `Vault.entries`."""
-        yield from (Entry(name) for name in self._names(folder))
+        for name in self._names(folder):
+            yield Entry(name, stored_at=changed_at(self._path(folder) / name))
 
     def folders(self) -> Iterator[str]:
         """See `Vault.folders`; four levels below the vault: client, year, month, day."""

@@ -24,7 +24,7 @@ from audit.services import holds, trail
 from evidence.formats.names import Numbered, numbered_name
 from evidence.formats.retention import MAX_DAYS
 from evidence.models import Package, VaultLock, VaultObject
-from evidence.services.vault import deposit, holding
+from evidence.services.vault import deposit, deposit_locks, holding
 from evidence.services.vault.errors import RetentionNotExtended, VaultDiffers
 from evidence.services.vault.holding import current as current  # for those who show locks
 from evidence.services.vault.opening import vault_of
@@ -38,12 +38,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of looking at all packages.
+    """What came of looking at all packages and deposits.
 
     Attributes:
-        changed: the packages whose holds changed.
+        changed: the packages and deposits whose holds changed, by name.
         finished: the packages of which an interrupted change was finished.
-        failures: package and reason, where the vault did not do its part.
+        failures: name and reason, where the vault did not do its part.
     """
 
     changed: tuple[str, ...]
@@ -88,10 +88,10 @@ def check_later(lock: VaultLock, until: datetime) -> None:
 
 
 def apply_holds(*, actor: Actor) -> Applied:
-    """Makes the holds of all packages in the vault those of the active cases.
+    """Makes the holds of all packages and deposits in the vault those of the active cases.
 
-    Also finishes changes that were interrupted. A package whose vault fails doesn't keep the
-    others waiting; it is named, and tried again the next time.
+    Also finishes changes that were interrupted. What the vault fails for doesn't keep the others
+    waiting; it is named, and tried again the next time.
 
     Args:
         actor: who placed or released a hold, or the part of Strongroom that looks every day.
@@ -112,7 +112,8 @@ def apply_holds(*, actor: Actor) -> Applied:
         except (StrongroomError, OSError) as error:
             log.error("lock not carried out", bundle_id=package.bundle_id, reason=str(error))
             failures.append((package.bundle_id, str(error)))
-    return Applied(tuple(changed), tuple(finished), tuple(failures))
+    of_deposits, failed = deposit_locks.apply_holds(actor=actor, active=active)
+    return Applied((*changed, *of_deposits), tuple(finished), (*failures, *failed))
 
 
 def carry_out(package: Package) -> bool:

@@ -163,7 +163,9 @@ class S3Vault:
         with problems():
             for version in self._store.versions(f"{folder}/"):
                 name = version.name.removeprefix(f"{folder}/")
-                yield Entry(name, version.version_id or "", version.is_delete_marker)
+                yield Entry(
+                    name, version.version_id or "", version.is_delete_marker, version.stored_at
+                )
 
     def folders(self) -> Iterator[str]:
         """See `Vault.folders`. Keys that nothing of ours could have are told as they are."""

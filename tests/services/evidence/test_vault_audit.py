@@ -15,7 +15,7 @@ from audit.events import Actor, EventType
 from audit.models import AuditEvent
 from audit.services import holds, sealing
 from evidence.models import Package, VaultLock
-from evidence.services.vault import auditing, deposit, holding, locks
+from evidence.services.vault import audited, deposit, holding, locks
 from evidence.services.vault.auditing import VaultAudit, audit_vault
 from evidence.services.vault.errors import VaultUnavailable
 from evidence.services.vault.local import LocalVault
@@ -258,7 +258,7 @@ def test_a_state_that_was_not_carried_out_is_told(
 def test_many_findings_are_counted_and_some_are_told(
     world: World, local_vault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "MAX_TOLD", 2)
+    monkeypatch.setattr(audited, "MAX_TOLD", 2)
     package = export(world, vault_mode="local")
     folder = vaults.folder(package)
     vaults.loosen(folder)
