@@ -12,6 +12,7 @@ STATUS: tuple[tuple[type[errors.StrongroomError], int], ...] = (
     (errors.Conflict, 409),
     (errors.IntegrityFailure, 409),
     (errors.TooLarge, 413),
+    (errors.TooMany, 429),
     (errors.Unavailable, 503),
 )
 

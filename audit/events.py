@@ -76,6 +76,7 @@ class EventType(StrEnum):
     EVIDENCE_PACKAGE_STAMPED = "evidence.package.stamped"
     EVIDENCE_SECRET_ROTATED = "evidence.secret.rotated"  # noqa: S105
     EVIDENCE_VAULT_AUDITED = "evidence.vault.audited"
+    EVIDENCE_VAULT_DELAYED = "evidence.vault.delayed"
     EVIDENCE_VAULT_DIFFERS = "evidence.vault.differs"
     OPS_APPROVAL_APPROVED = "ops.approval.approved"
     OPS_APPROVAL_EXPIRED = "ops.approval.expired"

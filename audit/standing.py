@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from audit.models import (
@@ -20,10 +22,13 @@ from audit.models import (
     VerificationKind,
     VerificationRun,
 )
+from sealing.results import Verdict
 
 # Drills and restores verify copies elsewhere.
 OF_THE_TRAIL = (VerificationKind.MANUAL, VerificationKind.SCHEDULED)
 ARCHIVES = (Storage.LOCAL, Storage.S3)
+# The events hold, the locks do not: where somebody asked, it may be a lock that nobody promised.
+_OF_LOCKS_ALONE = Q(lock_mismatches__gt=0, first_bad_seq__isnull=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,23 @@ class Relay:
     next_seq: int
     behind: int
     state: RelayState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What is known of a copy, whoever looked at a part of it since.
+
+    Attributes:
+        newest: the last verification up to the present: a scheduled one, or one of the whole log.
+        end_seq: the number after the last one that the newest valid of these found to hold; 0
+            where there was none.
+        is_valid: whether ``newest`` was, and every window that was ever found INVALID is covered
+            by a later VALID verification.
+    """
+
+    newest: VerificationRun | None
+    end_seq: int
+    is_valid: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,27 @@ def last_verification(*storages: Storage) -> VerificationRun | None:
     return runs.defer("findings").order_by("-id").first()
 
 
+def verified(*storages: Storage) -> Verified:
+    """What is known of these copies.
+
+    A narrow window that somebody asked for, or one under locks of his own, neither counts as the
+    verification of the trail nor makes up for one; only what it proves to be bad counts.
+    """
+    counted = _up_to_the_present(storages)
+    newest = counted.defer("findings").order_by("-id").first()
+    held = counted.filter(verdict=Verdict.VALID).order_by("-id")
+    end_seq = held.values_list("end_seq", flat=True).first()
+    holds = newest is not None and newest.verdict == Verdict.VALID
+    return Verified(newest, end_seq or 0, holds and not _contradicted(storages).exists())
+
+
+def relay(size: int) -> Relay | None:
+    """The configured stream; None where there is none."""
+    if not settings.KAFKA_BOOTSTRAP_SERVERS:
+        return None
+    return next(found for found in relays(size) if found.topic == settings.KAFKA_TOPIC)
+
+
 def relays(size: int) -> list[Relay]:
     """Every stream that ever ran, and the configured one."""
     rows = {state.topic: state for state in RelayState.objects.order_by("topic")}
@@ -151,3 +194,44 @@ def kms_keys() -> dict[str, int]:
     """How many archived segments each KMS key encrypts."""
     archived = Segment.objects.filter(status=SegmentStatus.ARCHIVED).order_by()
     return dict(archived.values_list("kms_key_id").annotate(Count("pk")))
+
+
+def _up_to_the_present(storages: Sequence[Storage]) -> QuerySet[VerificationRun]:
+    """Scheduled verifications of the last days, and those of the whole log that came to a verdict.
+
+    The month that is verified each week is not of the last days. What is scheduled may begin before
+    midnight and come to the second copy after it.
+    """
+    day_before = TruncDate(F("started_at") - timedelta(days=1), tzinfo=UTC)
+    scheduled = Q(kind=VerificationKind.SCHEDULED)
+    scheduled &= Q(end_day__isnull=True) | Q(end_day__gte=day_before)
+    whole = Q(kind=VerificationKind.MANUAL, start_day__isnull=True, end_day__isnull=True)
+    whole &= ~Q(verdict=Verdict.INCONCLUSIVE) & ~_OF_LOCKS_ALONE
+    return VerificationRun.objects.filter(scheduled | whole, storage__in=storages)
+
+
+def _contradicted(storages: Sequence[Storage]) -> QuerySet[VerificationRun]:
+    """INVALID verifications of copies that are in use, of which no later VALID one covers all."""
+    later = VerificationRun.objects.filter(
+        Q(start_day__isnull=True) | Q(start_day__lte=OuterRef("start_day")),
+        Q(end_day__isnull=True) | Q(end_day__gte=OuterRef("end_day")),
+        pk__gt=OuterRef("pk"),
+        storage=OuterRef("storage"),
+        kind__in=OF_THE_TRAIL,
+        verdict=Verdict.VALID,
+        start_seq__lte=OuterRef("start_seq"),
+        end_seq__gte=OuterRef("end_seq"),
+    )
+    bad = VerificationRun.objects.filter(
+        storage__in=[storage for storage in storages if _is_in_use(storage)],
+        kind__in=OF_THE_TRAIL,
+        verdict=Verdict.INVALID,
+    )
+    asked_for = Q(kind=VerificationKind.MANUAL)
+    return bad.exclude(asked_for & _OF_LOCKS_ALONE).exclude(Exists(later))
+
+
+def _is_in_use(storage: Storage) -> bool:
+    if storage == Storage.LOCAL:
+        return bool(settings.AUDIT_STORAGE_PATH.name)
+    return storage == Storage.DATABASE or bool(settings.AUDIT_S3_BUCKET)

@@ -70,7 +70,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     Returns None for what nobody foresaw, which Django then logs and answers with 500.
     """
     request = context["request"]
-    headers: dict[str, str] = {}
+    headers = _headers_of(error)
     if isinstance(error, errors.StrongroomError):
         status_code, code = status_of(error), error.code
         detail, fields = error.message, list(error.errors)
@@ -81,7 +81,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         if translated is None:
             return None
         status_code, code, detail, fields = translated
-        headers = _headers_of(error)
     set_rollback()
     if status_code in (401, 403, 404):
         mark_denied(getattr(request, "_request", request), code)

@@ -65,11 +65,13 @@ def verified(files: PacketFiles) -> bool:
     """Verifies JSON and PDF as they are, then each with one byte flipped; tells whether it fits."""
     good = []
     for path in (files.json, files.pdf):
-        honest = (_openssl(files, path), _verify_packet(files))
+        honest = (_openssl(files, path), _offline(files))
         with checks.one_flipped_byte(path):
-            forged = (_openssl(files, path), _verify_packet(files))
+            forged = (_openssl(files, path), _offline(files))
         kind = path.suffix[1:].upper()
-        print(f"   {kind:<5} openssl {_word(honest[0])}, verify_packet {_word(honest[1])};", end="")
+        print(
+            f"   {kind:<5} openssl {_word(honest[0])}, reports.verify {_word(honest[1])};", end=""
+        )
         print(f" one byte flipped: {_word(forged[0])}, {_word(forged[1])}")
         good.append(all(honest) and not any(forged))
     return all(good)
@@ -89,11 +91,11 @@ def _openssl(files: PacketFiles, path: Path) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _verify_packet(files: PacketFiles) -> bool:
-    command = [sys.executable, "manage.py", "verify_packet", str(files.json), str(files.pdf)]
+def _offline(files: PacketFiles) -> bool:
+    command = [sys.executable, "-m", "reports.verify", str(files.json), str(files.pdf)]
     command += ["--signers", str(files.signers), "--require-countersign"]
     root = Path(__file__).resolve().parent.parent
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
     if done.returncode not in (0, 1):
-        raise SystemExit(f"verify_packet could not check the packet: {done.stdout}{done.stderr}")
+        raise SystemExit(f"reports.verify could not check the packet: {done.stdout}{done.stderr}")
     return done.returncode == 0

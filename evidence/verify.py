@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from evidence.formats.verification import Sidecars, verify_package
 from sealing.errors import NotFound, StrongroomError, Unavailable
 from sealing.files import read_regular
 from sealing.keys import Signers, parse_signers
-from sealing.results import EXIT_COULD_NOT_CHECK, exit_code
+from sealing.results import EXIT_COULD_NOT_CHECK, Finding, exit_code
 
 DEFAULT_SIGNERS: Final = "signers.json"
 MAX_SIGNERS_BYTES: Final = 8 << 20
@@ -40,13 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.package,
             load_signers(options.signers),
             require_countersign=options.require_countersign,
-            tsa_certificates=_certificates(options.tsa_certificates),
+            tsa_certificates=load_certificates(options.tsa_certificates),
         )
     except (CouldNotCheck, Unavailable) as error:
-        if options.json:
-            print(json.dumps({"verdict": "INCONCLUSIVE", "issues": [], "message": str(error)}))
-        print(f"Could not check: {error}", file=sys.stderr)
-        return EXIT_COULD_NOT_CHECK
+        return could_not_check(error, as_json=options.json)
     if options.json:
         told = {"package_path": str(options.package), **report.as_dict()}
         print(json.dumps(told, indent=2, ensure_ascii=False))
@@ -83,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def could_not_check(error: Exception, *, as_json: bool) -> int:
+    """Tell why there is no verdict; returns the exit code."""
+    if as_json:
+        print(json.dumps({"verdict": "INCONCLUSIVE", "issues": [], "message": str(error)}))
+    print(f"Could not check: {error}", file=sys.stderr)
+    return EXIT_COULD_NOT_CHECK
+
+
 def load_signers(path: Path | None) -> Signers:
     """The trusted keys: from ``path``, else ``$AUDIT_SIGNERS_FILE``, else ``./signers.json``.
 
@@ -99,7 +104,12 @@ def load_signers(path: Path | None) -> Signers:
         raise CouldNotCheck(f"{chosen} is not a signers file: {error.message}") from error
 
 
-def _certificates(path: Path | None) -> bytes | None:
+def load_certificates(path: Path | None) -> bytes | None:
+    """The certificates of timestamp authorities, as they stand in the file; None without one.
+
+    Raises:
+        CouldNotCheck: When there is no such file.
+    """
     if path is None:
         return None
     try:
@@ -163,14 +173,19 @@ def _lines(package: Path, report: PackageReport) -> list[str]:
             f"Period   {manifest.period_start} up to {manifest.period_end}",
             f"Events   {manifest.summary.events}",
         ]
-    lines.append("")
-    for finding in report.findings:
-        place = f" ({finding.where})" if finding.where and not finding.ok else ""
-        lines.append(f"  {_MARKS[finding.ok]}  {finding.message}{place} [{finding.code}]")
-    lines += [f"  note     {note.message} [{note.code}]" for note in report.notes]
+    lines += ["", *finding_lines(report.findings, report.notes)]
     if skipped := _not_checked(report):
         lines += ["", f"Not checked: {', '.join(skipped)}."]
     return [*lines, "", f"{report.verdict.value}: {report.message}"]
+
+
+def finding_lines(findings: Iterable[Finding], notes: Iterable[Finding]) -> list[str]:
+    """What was found and what is worth knowing besides, a line each."""
+    lines = []
+    for finding in findings:
+        place = f" ({finding.where})" if finding.where and not finding.ok else ""
+        lines.append(f"  {_MARKS[finding.ok]}  {finding.message}{place} [{finding.code}]")
+    return [*lines, *(f"  note     {note.message} [{note.code}]" for note in notes)]
 
 
 def _not_checked(report: PackageReport) -> list[str]:

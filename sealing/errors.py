@@ -66,6 +66,21 @@ class TooLarge(StrongroomError):
     code = "too_large"
 
 
+class TooMany(StrongroomError):
+    """More was asked for in a time than one account may.
+
+    Attributes:
+        wait: after how many seconds to try again.
+    """
+
+    code = "throttled"
+    wait: float = 60.0
+
+    def __init__(self, message: str, *, wait: float, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.wait = wait
+
+
 class Unavailable(StrongroomError):
     """It can't be done now; later it may."""
 

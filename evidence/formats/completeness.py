@@ -23,7 +23,7 @@ class JobRuns:
 
     Attributes:
         expected: windows between the job's registration and the moment of the export, times at
-            which the job was disabled included; at most ``MAX_WINDOWS`` are counted.
+            which the job was disabled included.
         succeeded, failed, open: runs of those windows by how they stand.
         missing: windows without any run, the first hundred by time.
         missing_count: how many there are.

@@ -3,6 +3,7 @@
 from evidence.models.deposit import (
     Artifact,
     Deposit,
+    DepositIntent,
     DepositKind,
     DepositLock,
     DepositObject,
@@ -21,6 +22,7 @@ __all__ = [
     "Artifact",
     "CountersignEntry",
     "Deposit",
+    "DepositIntent",
     "DepositKind",
     "DepositLock",
     "DepositObject",

@@ -116,6 +116,42 @@ class DepositLock(models.Model):
         return f"lock {self.number} of {self.deposit_id}"
 
 
+class DepositIntent(models.Model):
+    """What is about to be put into a vault: stored before it is locked there, gone once recorded.
+
+    It is no record of fact: whoever wrote it may never have come to anything. What it leaves, a
+    folder that no record names, is explained by it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=16, choices=DepositKind.choices)
+    client = models.ForeignKey(
+        Client, models.PROTECT, null=True, blank=True, related_name="deposit_intents"
+    )
+    mode = models.CharField(max_length=16, choices=[(item.value, item.value) for item in VaultMode])
+    folder = models.CharField(max_length=300)
+    retention_policy = models.CharField(max_length=64)
+    retain_until = models.DateTimeField()
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    # ``{name: {"sha256", "size_bytes"}}``.
+    files = models.JSONField(default=dict)
+    # What the record will say besides, for kinds that the audit can record itself; else empty.
+    about = models.JSONField(default=dict)
+    actor_id = models.CharField("by", max_length=256, blank=True, default="")
+    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
+
+    class Meta:
+        verbose_name = "intended deposit"
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["mode", "folder"], name="evidence_depositintent_folder")
+        ]
+
+    def __str__(self) -> str:
+        return self.folder
+
+
 class Artifact(models.Model):
     """Evidence that lives elsewhere: a file of another system, tied to a control and a period.
 

@@ -1,7 +1,7 @@
 """Artefacts: evidence of other systems, tied to a control and a period, kept in the vault.
 
 Strongroom does not look into them: a file is bytes, with a digest. The bytes are in the vault
-before there is a row and an event; where a process dies in between, the audit of the vault names
+before there is a row and an event; where a process dies in between, the audit of the vault records
 what it left.
 """
 
@@ -26,14 +26,13 @@ from audit.events import Actor, EventType
 from audit.services import trail
 from evidence.formats import artifact_files, names, retention
 from evidence.models import Artifact, Deposit, DepositKind
-from evidence.services import submissions
+from evidence.services import artifact_recording, submissions
 from evidence.services.downloads import Download
 from evidence.services.submissions import Submission as Submission  # for those who hand in
 from evidence.services.vault import depositing
 from evidence.services.vault.base import Source, of_bytes, of_file
 from evidence.services.vault.depositing import Committed, Plan
 from sealing.errors import NotFound
-from sealing.times import format_time
 
 
 class ArtifactNotFound(NotFound):
@@ -48,37 +47,18 @@ def keep(*, actor: Actor, submission: Submission) -> Artifact:
     Raises:
         OutOfScope, Forbidden: the actor may not hand in anything for this client.
         RequestRefused: naming the field. ArtifactTooLarge.
+        TooManyArtifacts: the account has handed in enough for a day.
         VaultNotConfigured: there is no vault. VaultUnavailable: it is full, or can't be reached.
     """
     trail.ensure_enabled()
     policy.require(actor.account, Action.UPLOAD_ARTEFACT, submission.client_id)
     client = _client_of(submission.client_id)
+    submissions.ensure_not_too_many(actor)
     sha256, size = submissions.measured(submission.content)
     artifact = submissions.planned(actor, submission, client, sha256, size)
-    committed = _deposited(artifact, submission.content)
+    committed = _deposited(actor, artifact, submission.content)
     failpoints.reach("artifact-1")
-    with transaction.atomic():
-        artifact.deposit = depositing.record(committed, actor_id=actor.id)
-        artifact.save(force_insert=True)
-        trail.record(
-            EventType.EVIDENCE_ARTIFACT_RECEIVED,
-            actor=actor,
-            client=client,
-            obj=("artifact", str(artifact.pk)),
-            data={
-                "framework": artifact.framework,
-                "control": artifact.control_id,
-                "period_start": format_time(artifact.period_start),
-                "period_end": format_time(artifact.period_end),
-                "file": artifact.file_name,
-                "media_type": artifact.media_type,
-                "sha256": sha256,
-                "size_bytes": size,
-                "vault": f"{artifact.deposit.mode}:{artifact.deposit.folder}",
-            },
-        )
-    artifact.refresh_from_db()
-    return artifact
+    return artifact_recording.record(artifact, committed, actor=actor)
 
 
 def of_period(
@@ -167,7 +147,7 @@ def _client_of(client_id: str | None) -> Client | None:
     return found
 
 
-def _deposited(artifact: Artifact, content: Path | bytes) -> Committed:
+def _deposited(actor: Actor, artifact: Artifact, content: Path | bytes) -> Committed:
     now = datetime.now(UTC)
     policy_kept = retention.parse(settings.PACKET_RETENTION_POLICY)
     plan = Plan(
@@ -188,7 +168,9 @@ def _deposited(artifact: Artifact, content: Path | bytes) -> Committed:
     )
     staged = depositing.stage(plan, [_source(artifact, content)])
     try:
-        return depositing.commit(staged)
+        return depositing.commit(
+            staged, actor_id=actor.id, about=artifact_recording.about(artifact)
+        )
     except BaseException:
         depositing.discard(staged)
         raise

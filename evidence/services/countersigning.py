@@ -31,6 +31,7 @@ from evidence.services.errors import (
     RequestRefused,
     SignerIsNotYou,
 )
+from evidence.services.vault import errors as vault_errors
 from sealing import digests
 from sealing.errors import Conflict, Forbidden, StrongroomError
 from sealing.signers.base import Signer
@@ -124,7 +125,7 @@ def _deposit(actor: Actor, package: Package, entry: CountersignEntry) -> None:
         countersign_vault.deposit_states(package)
     except StrongroomError as error:
         trail.record_alone(
-            EventType.EVIDENCE_VAULT_DIFFERS,
+            vault_errors.event_of(error),
             actor=actor,
             client=package.client,
             obj=("package", package.bundle_id),

@@ -13,18 +13,22 @@ from django.conf import settings
 
 from access.models import Client
 from audit.events import Actor
+from audit.services import clock
 from evidence.formats import artifact_files
 from evidence.models import Artifact
 from evidence.services.errors import RequestRefused
 from evidence.services.requests import text
 from sealing import digests
-from sealing.errors import TooLarge
+from sealing.errors import TooLarge, TooMany
 
 MAX_TITLE: Final = 200
 MAX_ORIGIN: Final = 200
 MAX_NOTE: Final = 1000
 # As for packets: an audit looks back over less.
 _MAX_PERIOD: Final = timedelta(days=3 * 366)
+# An account that hands in more in a day has lost its way: every packet would have to count it all.
+MAX_PER_DAY: Final = 500
+_DAY: Final = timedelta(days=1)
 _BLOCK: Final = 1 << 20
 
 
@@ -32,6 +36,12 @@ class ArtifactTooLarge(TooLarge):
     """The file is larger than EVIDENCE_ARTIFACT_MAX_BYTES."""
 
     code = "artifact_too_large"
+
+
+class TooManyArtifacts(TooMany):
+    """One account has handed in as many artefacts as it may within a day."""
+
+    code = "too_many_artifacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,20 @@ class Submission:
     file_name: str
     media_type: str
     content: Path | bytes
+
+
+def ensure_not_too_many(actor: Actor) -> None:
+    """Raises TooManyArtifacts for an account that has handed in enough for a day."""
+    assert actor.account is not None  # nothing else may hand in
+    now = clock.host_clock()
+    recent = Artifact.objects.filter(account=actor.account, created_at__gt=now - _DAY)
+    newest = recent.order_by("-created_at").values_list("created_at", flat=True)
+    last = newest[MAX_PER_DAY - 1 : MAX_PER_DAY].first()
+    if last is not None:
+        raise TooManyArtifacts(
+            f"One account hands in {MAX_PER_DAY} artefacts a day at most.",
+            wait=(last + _DAY - now).total_seconds() + 1,
+        )
 
 
 def measured(content: Path | bytes) -> tuple[str, int]:
@@ -91,6 +115,8 @@ def planned(
         raise RequestRefused("The period must end after it starts.", field="period_end")
     if given.period_end - given.period_start > _MAX_PERIOD:
         raise RequestRefused("An artefact covers three years at most.", field="period_end")
+    if given.period_start > clock.host_clock():
+        raise RequestRefused("The period has not begun.", field="period_start")
     return Artifact(
         client=client,
         framework=given.framework,

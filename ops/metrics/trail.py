@@ -7,11 +7,10 @@ from django.utils import timezone
 from prometheus_client.core import Metric
 
 from audit import standing
-from audit.models import ArchiverState, Storage, VerificationRun
+from audit.models import ArchiverState, Storage
 from audit.services import duties
 from audit.services.waiting import waiting_events
 from ops.metrics import sources
-from sealing.results import Verdict
 
 _PREFIX = "strongroom_audit_"
 # Names without prefix -> what they say, and their labels.
@@ -23,15 +22,15 @@ _GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "unarchived_events": ("Sealed events that are not in the archive yet.", ()),
     "oldest_unarchived_seconds": ("Age of the oldest of them; 0 where there is none.", ()),
     "last_verified_seq": (
-        "Number of the last event that the newest valid verification found to hold; -1 if none.",
+        "Number of the last event that was found to hold when all was verified; -1 if none.",
         ("storage",),
     ),
     "last_verification_timestamp_seconds": (
-        "When the newest verification ended, in Unix time; 0 if there was none.",
+        "When the newest scheduled or whole verification ended, in Unix time; 0 if there was none.",
         ("storage",),
     ),
     "last_verification_valid": (
-        "Whether the newest verification found everything valid.",
+        "Whether it was valid, and no window that was found invalid is left.",
         ("storage",),
     ),
     "object_lock_mismatches": ("Objects that are not locked as they should be.", ()),
@@ -66,7 +65,7 @@ class TrailSource(sources.Source):
         _add_archive(families, state, size)
         for copy, storages in (("database", [Storage.DATABASE]), ("archive", standing.ARCHIVES)):
             _add_verification(families, copy, list(storages))
-        _add_relays(families, size)
+        _add_relay(families, size)
         for duty in duties.checklist():
             _add(families, "duty_overdue", float(duty.is_overdue), str(duty.duty))
         sources.add(families, "audit_export_jobs", state.jobs_total)
@@ -109,25 +108,16 @@ def _add_archive(families: dict[str, Metric], state: ArchiverState, size: int) -
 
 
 def _add_verification(families: dict[str, Metric], copy: str, storages: list[Storage]) -> None:
-    newest = standing.last_verification(*storages)
-    runs = VerificationRun.objects.filter(
-        storage__in=storages, kind__in=standing.OF_THE_TRAIL, verdict=Verdict.VALID
-    )
-    end_seq = runs.order_by("-id").values_list("end_seq", flat=True).first()
-    ended = newest.finished_at.timestamp() if newest else 0
-    is_valid = newest is not None and newest.verdict == Verdict.VALID
-    _add(families, "last_verified_seq", -1 if end_seq is None else end_seq - 1, copy)
+    found = standing.verified(*storages)
+    ended = found.newest.finished_at.timestamp() if found.newest else 0
+    _add(families, "last_verified_seq", found.end_seq - 1, copy)
     _add(families, "last_verification_timestamp_seconds", ended, copy)
-    _add(families, "last_verification_valid", float(is_valid), copy)
+    _add(families, "last_verification_valid", float(found.is_valid), copy)
 
 
-def _add_relays(families: dict[str, Metric], size: int) -> None:
-    relays = standing.relays(size)
-    for relay in relays:
-        failing = relay.state is not None and relay.state.is_failing
-        _add(families, "relay_behind_events", relay.behind, relay.topic)
-        _add(families, "relay_failing", float(failing), relay.topic)
-    if not relays:
-        # Nothing is behind where there is no stream, and the series is there from the beginning.
-        for name in ("relay_behind_events", "relay_failing"):
-            _add(families, name, 0, settings.KAFKA_TOPIC)
+def _add_relay(families: dict[str, Metric], size: int) -> None:
+    # Nothing is behind where there is no stream, or not to this topic any more.
+    relay = standing.relay(size)
+    failing = relay is not None and relay.state is not None and relay.state.is_failing
+    _add(families, "relay_behind_events", relay.behind if relay else 0, settings.KAFKA_TOPIC)
+    _add(families, "relay_failing", float(failing), settings.KAFKA_TOPIC)

@@ -33,6 +33,10 @@ class WorkSource(sources.Source):
             "When the newest run of the type that failed ended, in Unix time; 0 if none did.",
             ("job_type",),
         ),
+        "strongroom_job_last_success_timestamp_seconds": (
+            "When the newest run of the type that succeeded ended, in Unix time; 0 if none did.",
+            ("job_type",),
+        ),
         "strongroom_runs_open": ("Runs that wait or go on.", ("status",)),
         "strongroom_oldest_queued_run_seconds": (
             "How long the oldest run waits that could begin; 0 where none waits.",
@@ -77,13 +81,9 @@ def _add_tallies(families: dict[str, Metric]) -> None:
             tally = found.get((job_type, status))
             runs = tally.runs if tally else 0
             sources.add(families, "strongroom_job_runs", runs, job_type, word)
-        failed = found.get((job_type, RunStatus.FAILED))
-        sources.add(
-            families,
-            "strongroom_job_last_failure_timestamp_seconds",
-            failed.last_ended_at.timestamp() if failed else 0,
-            job_type,
-        )
+            ended = tally.last_ended_at.timestamp() if tally else 0
+            name = f"strongroom_job_last_{word}_timestamp_seconds"
+            sources.add(families, name, ended, job_type)
 
 
 def _add_open_runs(families: dict[str, Metric], now: datetime) -> None:

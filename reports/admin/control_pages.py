@@ -155,7 +155,8 @@ class ControlAdmin(ObjectActionsMixin, ReadOnlyAdmin):
                 ),
             ),
             consequences=(
-                "From now on packets of this period show your assessment, with your name and note.",
+                "From now on packets of this period show your assessment, with your name and note; "
+                "if the period is not over yet, only those that are made until it is.",
                 "It takes the place of the one before, which stays in the history.",
                 "That you assessed it is recorded in the audit trail.",
             ),

@@ -162,9 +162,10 @@ class AssessForm(PeriodForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[
-            "month"
-        ].help_text = "It counts for every packet whose period lies within this one."
+        self.fields["month"].help_text = (
+            "It counts for packets whose period lies within this one and is over by now. For a"
+            " period that still goes on it counts until that is over; then assess anew."
+        )
 
     def clean(self) -> dict[str, Any]:
         """Says aloud what is wrong with the client, which has no field to be seen."""

@@ -18,7 +18,7 @@ from reports.admin.forms import GenerateForm, ReviseForm
 from reports.formats import names
 from reports.formats.period import Period
 from reports.models import Framework, Packet
-from reports.services import controls, packets
+from reports.services import controls, packets, planning
 
 # A page is not kept waiting longer for a packet; the run's own page shows how it goes on.
 PATIENCE_SECONDS = 5.0
@@ -54,14 +54,17 @@ def _to_confirm(request: HttpRequest, client_id: str | None, period: Period) -> 
     form = GenerateForm(request.POST, request=request)
     form.full_clean()
     there = packets.find(client_id=client_id, period=period)
-    name = names.packet_name(Framework.SOC2, client_id, period, 1)
+    is_followed = there is not None and planning.is_outdated(there)
+    revision = there.revision + 1 if there is not None and is_followed else 1
+    name = names.packet_name(Framework.SOC2, client_id, period, revision)
     return ResultPage(
         template="admin/reports/packet/confirm.html",
         context={
             "title": f"Generate {name}",
             "decision": _would_be_made(form, name, client_id, period),
             "form": form.to_confirm(),
-            "existing": there,
+            "existing": None if is_followed else there,
+            "followed": there if is_followed else None,
             "is_open": period.end > timezone.now(),
             "choose_url": _choose_again(data_client=client_id, period=period),
         },

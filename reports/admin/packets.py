@@ -125,7 +125,7 @@ class PacketAdmin(ObjectActionsMixin, ReadOnlyAdmin):
 
     @method_decorator(require_safe)
     def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The packet's JSON as a page, or as the text that it is."""
+        """The packet's JSON as a page."""
         obj = self.object_or_404(request, object_id)
         context = {
             **self.admin_site.each_context(request),
@@ -133,8 +133,7 @@ class PacketAdmin(ObjectActionsMixin, ReadOnlyAdmin):
             "original": obj,
             "title": f"What {obj.name} says",
             "packet_url": reverse("admin:reports_packet_change", args=[obj.pk]),
-            "preview_url": reverse("admin:reports_packet_preview", args=[obj.pk]),
-            **preview.context(obj, as_text="text" in request.GET),
+            **preview.context(obj),
         }
         response = TemplateResponse(request, "admin/reports/packet/preview.html", context)
         response["Cache-Control"] = "no-store"

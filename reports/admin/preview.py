@@ -1,4 +1,7 @@
-"""A packet's JSON as a page: every part in tables that people read, or the text as it is."""
+"""A packet's JSON as a page: every part in tables that people read.
+
+The text as it is would be the file itself: whoever wants it downloads it, which is recorded.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,11 @@ from reports.services import showing
 from sealing.errors import StrongroomError
 
 SHOWN_ROWS: Final = 200
-SHOWN_TEXT: Final = 2 << 20
 
 
-def context(packet: Packet, *, as_text: bool) -> dict[str, Any]:
+def context(packet: Packet) -> dict[str, Any]:
     """What the page of the preview shows; the reason where the file can't be read."""
     try:
-        if as_text:
-            return {"as_text": True, **_text(showing.text_of(packet))}
         document = showing.document_of(packet)
     except StrongroomError as error:
         return {"unreadable": error}
@@ -47,10 +47,6 @@ def context(packet: Packet, *, as_text: bool) -> dict[str, Any]:
         "verification": document["verification"],
         "checkpoint": document["log"]["checkpoint"],
     }
-
-
-def _text(raw: str) -> dict[str, Any]:
-    return {"text": raw[:SHOWN_TEXT], "is_cut": len(raw) > SHOWN_TEXT, "whole": size(len(raw))}
 
 
 def _about(document: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from access.api.serializers import MomentField, StrictSerializer
@@ -19,6 +21,7 @@ _FILE_NAME = 255
 _MEDIA_TYPE = 255
 
 
+@extend_schema_field(OpenApiTypes.BYTE)
 class Base64Field(serializers.Field[bytes, str, str, bytes]):
     """Bytes in base64 (RFC 4648 §4), with its padding and nothing else in between."""
 

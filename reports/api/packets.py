@@ -92,8 +92,9 @@ class Soc2PacketView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         """The packet of a period, with the service's signature in `X-Evidence-Signature`.
 
-        With a bearer token, one that is not there yet is made: the answer waits 30 seconds for it,
-        and is 202 with the run if it takes longer. By a session only what is stored is answered.
+        With a bearer token, one that is not there yet is made, and so is a revision where the one
+        that is there was made before the period was over: the answer waits 30 seconds for it, and
+        is 202 with the run if it takes longer. By a session only what is stored is answered.
         """
         given = given_in_address(bodies.PacketQuery, request)
         found = serving.serve(

@@ -7,6 +7,20 @@ from reports.facts.base import Fact
 from reports.facts.events import counted
 from reports.facts.records import rows
 
+# An act was carried out for as long as nobody knew better by the moment of the packet: what failed,
+# or turned out to have been cut short, after that moment is of a later packet.
+_USED = """
+SELECT id FROM ops_approval
+WHERE closed_at >= %(start)s AND closed_at < %(until)s
+  AND (state = 'used' OR state = 'failed' AND executed_at >= %(now)s)
+  AND (%(client)s::text IS NULL OR client_id = %(client)s)
+"""
+_FAILED = """
+SELECT id FROM ops_approval
+WHERE closed_at >= %(start)s AND closed_at < %(until)s
+  AND state = 'failed' AND executed_at < %(now)s
+  AND (%(client)s::text IS NULL OR client_id = %(client)s)
+"""
 _DECISIONS = """
 SELECT decision.id FROM ops_approvaldecision decision
 JOIN ops_approval approval ON approval.id = decision.approval_id
@@ -26,7 +40,10 @@ def facts() -> tuple[Fact, ...]:
     return (
         _asked("approvals.requested", "Approvals asked for", EventType.OPS_APPROVAL_REQUESTED),
         _asked("approvals.approved", "Decisions to approve", EventType.OPS_APPROVAL_APPROVED),
-        _asked("approvals.used", "Approved acts carried out", EventType.OPS_APPROVAL_USED),
+        rows("approvals.used", "Approved acts carried out", "approval", _USED, unit="approvals"),
+        rows(
+            "approvals.failed", "Approved acts that failed", "approval", _FAILED, unit="approvals"
+        ),
         _asked("approvals.rejected", "Requests rejected", EventType.OPS_APPROVAL_REJECTED),
         _asked("approvals.withdrawn", "Requests withdrawn", EventType.OPS_APPROVAL_WITHDRAWN),
         _asked("approvals.expired", "Requests that expired", EventType.OPS_APPROVAL_EXPIRED),

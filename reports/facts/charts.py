@@ -23,6 +23,7 @@ GROUP BY 1
 _OUTCOMES = (
     ("approved", "approvals.approved"),
     ("carried out", "approvals.used"),
+    ("failed", "approvals.failed"),
     ("rejected", "approvals.rejected"),
     ("withdrawn", "approvals.withdrawn"),
     ("expired", "approvals.expired"),

@@ -53,6 +53,12 @@ def facts() -> tuple[Fact, ...]:
 def _missed(scope: Scope) -> Measured:
     client = None if scope.client_id is None else Client.objects.get(pk=scope.client_id)
     now = scope.generated_at or scope.end
-    found = observe(client=client, start=scope.start, end=scope.end, now=now).jobs
+    found = observe(
+        client=client,
+        start=scope.start,
+        end=scope.end,
+        now=now,
+        is_every_client=client is None,
+    ).jobs
     names = Job.objects.filter(name__in=[job.name for job in found]).values_list("pk", flat=True)
     return Measured(sum(job.missing_count for job in found), Records.of("job", names))

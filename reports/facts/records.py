@@ -31,14 +31,19 @@ def rows(
     """
 
     def measure(scope: Scope) -> Measured:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values_of(scope) | more)
-            found = Records.of(object_type, (row[0] for row in cursor.fetchall()))
+        found = found_by(object_type, sql, scope, **more)
         if is_nothing_without and not found.ids:
             return NOTHING
         return Measured(len(found.ids), found, scope.until if is_state else None)
 
     return Fact(name, label, unit, reach, measure)
+
+
+def found_by(object_type: str, sql: str, scope: Scope, **more: Any) -> Records:
+    """The rows whose ids a query gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values_of(scope) | more)
+        return Records.of(object_type, (row[0] for row in cursor.fetchall()))
 
 
 def values_of(scope: Scope) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The accounts of a scope as they were at its end, told from rows and from events.
 
 Rows say when an account and its grants were made and when grants were revoked. When an account was
-deactivated, when it signed in, and which second factors it had, is told by the events.
+deactivated, when it signed in, and which second factors it had, is told by the events. An account
+that was deactivated by an event that the packet's log does not hold, since it came after the plan,
+was active for the packet, whatever its row says by now.
 """
 
 from __future__ import annotations
@@ -29,6 +31,14 @@ WITH ended AS (
     WHERE type = %(deactivated)s AND recorder = %(recorder)s AND object_type = 'account'
       AND seq < %(size)s
     GROUP BY object_id
+), later AS (
+    SELECT object_id AS username FROM audit_events
+    WHERE type = %(deactivated)s AND recorder = %(recorder)s AND object_type = 'account'
+      AND seq >= %(size)s
+    UNION
+    SELECT event::jsonb #>> '{object,id}' FROM audit_pendingevent
+    WHERE event::jsonb ->> 'type' = %(deactivated)s AND event::jsonb ->> 'recorder' = %(recorder)s
+      AND event::jsonb #>> '{object,type}' = 'account' AND set_aside_at IS NULL
 ), signed_in AS (
     SELECT object_id AS username, max(occurred_at) AS at FROM audit_events
     WHERE type = ANY(%(sign_ins)s) AND recorder = %(recorder)s AND object_type = 'account'
@@ -64,10 +74,12 @@ WITH ended AS (
            access_person_root(u.person_id) AS person,
            ended.at AS ended_at, signed_in.at AS signed_in_at,
            factor.username IS NOT NULL AS factor,
-           u.date_joined < %(until)s AND CASE WHEN ended.at IS NULL THEN u.is_active
-                                              ELSE ended.at >= %(until)s END AS active
+           u.date_joined < %(until)s AND CASE WHEN ended.at IS NOT NULL THEN ended.at >= %(until)s
+                                              ELSE u.is_active OR later.username IS NOT NULL
+                                         END AS active
     FROM access_user u
     LEFT JOIN ended USING (username)
+    LEFT JOIN later USING (username)
     LEFT JOIN signed_in USING (username)
     LEFT JOIN factor USING (username)
 ), known AS (

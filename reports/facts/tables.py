@@ -28,7 +28,9 @@ ORDER BY finished_at, id
 # What became of a request is told as far as it was known by then.
 _APPROVALS = """
 SELECT approval.id, approval.created_at, approval.action, account.username, approval.reason,
-       CASE WHEN approval.closed_at < %(now)s THEN approval.state
+       CASE WHEN approval.state = 'failed' AND approval.executed_at >= %(now)s
+                 AND approval.closed_at < %(now)s THEN 'used'
+            WHEN approval.closed_at < %(now)s THEN approval.state
             WHEN approval.state IN ('pending', 'approved') THEN approval.state
             ELSE 'open' END,
        coalesce((SELECT string_agg(decider.username || CASE WHEN decision.approves

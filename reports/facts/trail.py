@@ -132,6 +132,8 @@ def facts() -> tuple[Fact, ...]:
             "Times that the vault was found to differ",
             EventType.EVIDENCE_VAULT_DIFFERS,
             unit="findings",
+            # Audits of the vault are of all clients at once, and are recorded without one.
+            reach=Reach.PLATFORM,
         ),
     )
 

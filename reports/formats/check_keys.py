@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from evidence.formats.check_timestamp import Age
-from sealing.keys import Signers, TrustedKey
+from sealing import digests
+from sealing.keys import ED25519, Signers, TrustedKey
 from sealing.results import Finding
 
 PACKET: Final = "packet"
@@ -42,6 +43,15 @@ def refusals(
 
 
 def signer_of(signers: Signers, raw: bytes, signature: bytes) -> TrustedKey | None:
-    """The key that signed ``raw``: one for packets, or else another that can be named as wrong."""
-    candidates = sorted(signers.keys, key=lambda key: PACKET not in key.purposes)
-    return next((key for key in candidates if key.verify(signature, raw)), None)
+    """The key for packets that signed ``raw``, which is hashed once however many keys there are."""
+    digest = digests.sha256(raw)
+    for key in signers.keys:
+        if PACKET not in key.purposes:
+            continue
+        if key.algorithm == ED25519:  # signs the message itself, not its digest
+            holds = key.verify(signature, raw)
+        else:
+            holds = key.verify_digest(signature, digest)
+        if holds:
+            return key
+    return None

@@ -13,7 +13,7 @@ from reports.formats import pdf_checking, pdf_reading
 from reports.formats.check_keys import COUNTERSIGN, PACKET, refusals
 from reports.formats.packet_report import Head, Part
 from reports.formats.pdf_errors import PdfRefused
-from reports.formats.pdf_reading import FieldSignature, SignedPdf
+from reports.formats.pdf_reading import NOBODY, FieldSignature, SignedPdf
 from sealing import digests, timestamps
 from sealing.keys import Signers, TrustedKey
 from sealing.times import format_time, parse_time
@@ -46,12 +46,14 @@ class PdfChecked:
         signed: what was read from it; None where it could not be.
         holds: whether the installation's signature is one that counts.
         age: that signature's.
+        second_age: the countersignature's, of which the first one's age says nothing.
         countersigner: whose countersignature counts.
     """
 
     signed: SignedPdf | None = None
     holds: bool = False
     age: Age = _UNKNOWN
+    second_age: Age = _UNKNOWN
     countersigner: Countersigner | None = None
 
 
@@ -78,8 +80,11 @@ def check_pdf(found: Findings, raw: bytes, trust: Trust) -> PdfChecked:
         "pdf_unchanged",
         "The PDF is as it was signed: nothing but the second signature came after the first.",
     )
-    person = None if signed.countersigner is None else _check_second(found, raw, signed, trust)
-    return PdfChecked(signed, True, age, person)
+    if signed.countersigner is None:
+        return PdfChecked(signed, True, age)
+    second_age = _age(found, signed.countersigner, raw, trust)
+    person = _check_second(found, signed, signed.countersigner, second_age, trust)
+    return PdfChecked(signed, True, age, second_age, person)
 
 
 def check_beside_json(
@@ -104,6 +109,13 @@ def check_beside_json(
             "The PDF was made from another JSON packet than the one given.",
         )
         return
+    if signed.maker not in (None, head.maker or NOBODY):
+        found.bad(
+            Part.PDF,
+            "pdf_json_differs",
+            "The PDF names another person than its JSON packet as the one who asked for it.",
+        )
+        return
     made = parse_time(head.generated_at).replace(microsecond=0)
     if signed.service.signed_at != made or signed.service.cms.key_id != key_id:
         found.bad(
@@ -123,24 +135,29 @@ def check_people(
     Args:
         found: where findings go.
         checked: the PDF; a countersignature that does not hold has its finding already.
-        head: what the JSON packet says; None where it is not there to name the maker.
+        head: what the JSON packet says; None where it is not there, and the PDF names the maker.
         trust: whom ids of people stand for.
         required: whether one is asked for.
     """
     person = checked.countersigner
-    maker = None if head is None else head.maker
-    if person is not None and maker and trust.human(person.person) == trust.human(maker):
+    maker = _maker_of(checked, head)
+    if (
+        person is not None
+        and maker not in (None, NOBODY)
+        and trust.human(person.person) == trust.human(str(maker))
+    ):
         found.bad(
             Part.COUNTERSIGN,
             "countersigner_is_maker",
             "Whoever asked for a packet can't countersign it.",
         )
         return None
-    if person is not None and head is None:
-        found.note(
+    if person is not None and maker is None:
+        found.unknown(
+            Part.COUNTERSIGN,
             "maker_unknown",
-            "Who asked for the packet stands in the JSON packet, so it was not checked that"
-            " another person countersigned.",
+            "The PDF does not say who asked for the packet; the JSON packet does, and it was not"
+            " read. So nobody can tell whether another person countersigned.",
         )
     if checked.holds and checked.signed is not None and checked.signed.countersigner is None:
         if required:
@@ -154,13 +171,16 @@ def check_people(
     return person
 
 
+def _maker_of(checked: PdfChecked, head: Head | None) -> str | None:
+    """Who asked for the packet, or `NOBODY`; None where neither file says."""
+    if head is not None:
+        return head.maker or NOBODY
+    return None if checked.signed is None else checked.signed.maker
+
+
 def _check_second(
-    found: Findings, raw: bytes, signed: SignedPdf, trust: Trust
+    found: Findings, signed: SignedPdf, signature: FieldSignature, age: Age, trust: Trust
 ) -> Countersigner | None:
-    signature = signed.countersigner
-    if signature is None:
-        return None
-    age = _age(found, signature, raw, trust)
     key = _checked(found, Part.COUNTERSIGN, signature, COUNTERSIGN, age, trust)
     if key is None:
         return None

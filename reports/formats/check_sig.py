@@ -41,15 +41,8 @@ def signed_by(
         found.bad(
             Part.SIGNATURE,
             "signature_invalid",
-            f"The .sig file is not a signature over {words} by any of the signers.",
-            where,
-        )
-        return None
-    if PACKET not in key.purposes:
-        found.bad(
-            Part.SIGNATURE,
-            "key_purpose",
-            f"The key that signed {words} is not for the purpose {PACKET}.",
+            f"The .sig file is not a signature over {words} by any of the signers' keys for"
+            f" the purpose {PACKET}.",
             where,
         )
         return None

@@ -248,7 +248,8 @@ _PACKET: Final[Check] = obj(
         populations=items(obj(controlId=text(), events=whole())),
     ),
     samples=obj(lines=items(text(limit=_LONG)), proof=_proof),
-    artifacts=items(_ARTIFACT),
+    artifacts=items(_ARTIFACT, at_most=1_000),
+    artifactListing=obj(total=whole(), isTruncated=flag, source=_SOURCE),
     annexes=items(_ANNEX),
     completeness=_COMPLETENESS,
     verification=obj(

@@ -31,6 +31,7 @@ def check(document: dict[str, Any]) -> None:
     _facts(document)
     _controls(document)
     _samples(document)
+    _artifacts(document)
     _annexes(document["annexes"])
 
 
@@ -152,6 +153,17 @@ def _samples(document: dict[str, Any]) -> None:
             used.add(item["seq"])
     if used != found.keys():
         raise refuse("/samples/lines", "there are lines that no control samples.")
+
+
+def _artifacts(document: dict[str, Any]) -> None:
+    listed, told = document["artifacts"], document["artifactListing"]
+    left_out = told["total"] - len(listed)
+    if left_out < 0 or (left_out > 0) != told["isTruncated"]:
+        raise refuse("/artifactListing/total", "the total is not that of the artefacts.")
+    source = told["source"]
+    if source is None or source["kind"] != "records" or source["count"] != told["total"]:
+        raise refuse("/artifactListing/source", "it is not of so many artefacts.")
+    _source(source, "/artifactListing/source")
 
 
 def _annexes(annexes: list[dict[str, Any]]) -> None:

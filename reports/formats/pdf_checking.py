@@ -83,8 +83,14 @@ def _check_alone(first: bytes, signed: SignedPdf) -> None:
     alone = read(first)
     if alone.countersigner or alone.service != signed.service:
         raise ChangedAfterSigning("The first signature is not the one that was made first.")
-    if (alone.packet_id, alone.json_sha256) != (signed.packet_id, signed.json_sha256):
-        raise ChangedAfterSigning("The JSON packet's digest was changed after the first signature.")
+    if (alone.packet_id, alone.json_sha256, alone.maker) != (
+        signed.packet_id,
+        signed.json_sha256,
+        signed.maker,
+    ):
+        raise ChangedAfterSigning(
+            "The JSON packet's digest, or its maker, was changed after the first signature."
+        )
 
 
 def _check_passive(reader: PdfFileReader) -> None:

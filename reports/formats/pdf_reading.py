@@ -1,7 +1,7 @@
 """Reads the signatures of a packet's PDF, strictly: the one form of docs/formats.md §10.
 
 Nothing here says whether a signature holds. What is read is little: the tables of contents, the
-form and the signatures themselves.
+form and the signatures themselves; and how much that may be is limited, for whoever sent it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from reports.formats import pdf_cms
+from reports.formats.pdf_budget import OBJECTS_BYTES, TABLES_BYTES, Metered
 from reports.formats.pdf_cms import CmsSignature
 from reports.formats.pdf_errors import UNREADABLE_PDF, PdfRefused
 from reports.formats.pdf_signing import FIELDS
@@ -43,6 +44,9 @@ _SIGNATURE: Final = {
 _CONTENTS: Final = re.compile(rb"<((?:[0-9A-F]{2})+)>")
 _MOMENT: Final = re.compile(r"D:([0-9]{14})Z")
 _SUBJECT: Final = re.compile(r"([A-Za-z0-9_-]{1,160}), JSON packet (sha256:[0-9a-f]{64})")
+_MAKER: Final = re.compile(r"maker ([A-Za-z0-9-]{1,64})")
+# Where the schedule had the packet made.
+NOBODY: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,14 @@ class SignedPdf:
         countersigner: the officer's; None while the field waits for it.
         packet_id: the packet's name.
         json_sha256: of the JSON packet that it is made from.
+        maker: the id of the person who asked for it, or `NOBODY`; None where it does not say.
     """
 
     service: FieldSignature
     countersigner: FieldSignature | None
     packet_id: str
     json_sha256: str
+    maker: str | None = None
 
     @property
     def signatures(self) -> tuple[FieldSignature, ...]:
@@ -94,15 +100,21 @@ def read(pdf: bytes) -> SignedPdf:
 
     Raises:
         PdfRefused: it is too large, can't be read, or is not of the one form.
+        PdfTooComplex: to read it would take longer than it does for any packet.
     """
     try:
-        return _read(pdf, opened(pdf))
+        return _read(pdf, opened(pdf, objects=OBJECTS_BYTES))
     except UNREADABLE_PDF as error:
         raise PdfRefused(f"The PDF can't be read: {said(error)}.") from error
 
 
-def opened(pdf: bytes) -> PdfFileReader:
+def opened(pdf: bytes, *, objects: int | None = None) -> PdfFileReader:
     """A strict reader of a PDF with plain cross-reference tables, not encrypted.
+
+    Args:
+        pdf: the file.
+        objects: how many bytes of its objects may be read; None for all that there are, which is
+            for files that a trusted key signed.
 
     Raises:
         PdfRefused; and any of `UNREADABLE_PDF`.
@@ -111,17 +123,26 @@ def opened(pdf: bytes) -> PdfFileReader:
         raise PdfRefused(f"The PDF is larger than {MAX_PDF_BYTES >> 20} MiB.", code="pdf_too_large")
     if not pdf.startswith(b"%PDF-"):
         raise PdfRefused("The file is not a PDF.")
-    _check_tables(pdf)
-    reader = PdfFileReader(BytesIO(pdf), strict=True)
+    tables = _check_tables(pdf)
+    stream = Metered(pdf, 2 * tables + TABLES_BYTES)
+    reader = PdfFileReader(stream, strict=True)
     if reader.has_xref_stream or reader.xrefs.hybrid_xrefs_present:
         raise PdfRefused("The PDF's cross-reference table is not a plain one.")
     if not set(reader.trailer.flatten()) <= _TRAILER:
         raise PdfRefused("The PDF's trailer holds something else than it should.")
+    if objects is None:
+        reader.stream = BytesIO(pdf)
+    else:
+        stream.allow(objects)
     return reader
 
 
-def _check_tables(pdf: bytes) -> None:
-    """Sees that the tables of contents are few, plain and not long. Raises PdfRefused."""
+def _check_tables(pdf: bytes) -> int:
+    """Sees that the tables of contents are few, plain and not long. Raises PdfRefused.
+
+    Returns:
+        How many bytes they are.
+    """
     end = _END.search(pdf, max(0, len(pdf) - 64))
     if end is None:
         raise PdfRefused(
@@ -140,7 +161,7 @@ def _check_tables(pdf: bytes) -> None:
         if entries > MAX_OBJECTS:
             raise PdfRefused(f"The PDF has more than {MAX_OBJECTS} objects.", code="pdf_too_large")
         if b"/Prev" not in trailer:
-            return
+            return entries * _ENTRY_BYTES
         previous = _PREVIOUS.findall(trailer)
         if trailer.count(b"/Prev") != 1 or len(previous) != 1 or int(previous[0]) >= at:
             raise PdfRefused("The PDF's tables do not lead from one to the one before.")
@@ -248,12 +269,17 @@ def _moment(value: Any) -> datetime:
     return datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
-def _subject(reader: PdfFileReader) -> tuple[str, str]:
-    """The packet's name and the digest of its JSON file, as the document's subject has them."""
-    found = _SUBJECT.fullmatch(str(reader.trailer["/Info"].get("/Subject", "")))
+def _subject(reader: PdfFileReader) -> tuple[str, str, str | None]:
+    """The packet's name and the digest of its JSON file, as the document's subject has them.
+
+    And who asked for it, as the document's keywords say.
+    """
+    told = reader.trailer["/Info"]
+    found = _SUBJECT.fullmatch(str(told.get("/Subject", "")))
     if found is None:
         raise PdfRefused("The PDF does not name the JSON packet that it is made from.")
-    return found[1], found[2]
+    maker = _MAKER.fullmatch(str(told.get("/Keywords", "")))
+    return found[1], found[2], None if maker is None else maker[1]
 
 
 def _resolved(value: Any) -> generic.DictionaryObject:

@@ -18,6 +18,8 @@ _MOMENT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})\Z"
 )
 MAX_DAYS: Final = 3 * 366
+# Years of fewer digits are not written alike everywhere, and names of packets hold years.
+_EARLIEST: Final = datetime(1000, 1, 1, tzinfo=UTC)
 
 
 class PeriodRefused(Invalid):
@@ -57,7 +59,9 @@ def parse(start: str, end: str) -> Period:
 
 
 def checked(period: Period) -> Period:
-    """Raises PeriodRefused for a period that is empty or too long."""
+    """Raises PeriodRefused for a period that is empty, too long, or too long ago for a name."""
+    if period.start < _EARLIEST:
+        raise PeriodRefused("A period begins in the year 1000 or later.", field="startDate")
     if period.start >= period.end:
         raise PeriodRefused("The end lies after the start.", field="endDate")
     if period.end - period.start > timedelta(days=MAX_DAYS):

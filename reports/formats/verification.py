@@ -81,7 +81,7 @@ def verify_packet(
         key_id = parsed["verification"]["signingKeyId"]
         check_pdf.check_beside_json(found, checked, head, json_sha256, key_id)
     for name in ("pdf", "countersigned"):
-        _check_beside(found, files, name, _times(checked), checked.age, trust)
+        _check_beside(found, files, name, checked, trust)
     person = _check_countersign(found, files, checked, head, trust, require_countersign)
     _check_clock(found, checked, head, now)
     return _report(found, files, json_sha256, head, person)
@@ -158,11 +158,13 @@ def _check_beside(
     found: Findings,
     files: PacketFilesGiven,
     name: str,
-    times: tuple[datetime, ...],
-    age: Age,
+    checked: PdfChecked,
     trust: Trust,
 ) -> None:
-    """Check the ``.sig`` beside a PDF; a PDF carries its signatures, so it may do without."""
+    """Check the ``.sig`` beside a PDF; a PDF carries its signatures, so it may do without.
+
+    It is no older than the file: of the one with both signatures, than the second of them.
+    """
     raw, sig = getattr(files, name), getattr(files, _SIG_OF[name])
     if raw is None:
         if sig is not None:
@@ -172,10 +174,12 @@ def _check_beside(
         found.note("sig_not_given", f"There was no .sig file with {check_sig.WORDS[name]}.")
         return
     key_id = check_sig.signed_by(found, raw, sig, name, trust.signers)
+    times = _times(checked)
     if key_id is not None and times:
         anchored = trust.anchors.get(digests.sha256_tag(raw))
+        is_first = len(times) == 1 or (name == "pdf" and files.countersigned is not None)
+        age = checked.age if is_first else checked.second_age
         known = age if anchored is None else Age(anchored)
-        is_first = name == "pdf" and files.countersigned is not None
         signed_at = times[0] if is_first else times[-1]
         check_sig.judge(found, key_id, name, signed_at, known, trust.signers)
 

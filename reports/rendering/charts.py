@@ -17,6 +17,8 @@ GRID: Final = "#d5dae2"
 BAR: Final = "#2b5c9e"
 # More values than this are a line: a bar each would fill the page.
 MOST_BARS: Final = 12
+NO_DATA: Final = "no data"
+NOT_DRAWN: Final = "no number above 0"
 _LABEL_CHARS: Final = 26
 _ROW: Final = 18
 _LEFT: Final = 170
@@ -81,6 +83,19 @@ def chart(title: str, unit: str, series: Series, *, width: float = 480) -> Chart
     """Bars for a few values, a line for more."""
     make = bars if len(series) <= MOST_BARS else line
     return make(title, unit, series, width=width)
+
+
+def in_words(series: Series) -> str | None:
+    """What a drawing would not show: one value, zeros alone, or no number; else nothing."""
+    if not series:
+        return NO_DATA
+    if len(series) == 1:
+        label, value = series[0]
+        return f"{label}: {_number(value)}"
+    numbers = _numbers(series)
+    if any(numbers):
+        return None
+    return f"each of the {len(series)} values is 0" if len(numbers) == len(series) else NOT_DRAWN
 
 
 def bars(title: str, unit: str, series: Series, *, width: float = 480) -> Chart:

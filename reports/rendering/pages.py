@@ -21,7 +21,7 @@ from reports.rendering import fonts
 MARGIN: Final = 18 * mm
 _TOP: Final = 24 * mm
 _BOTTOM: Final = 31 * mm
-_QR_SIZE: Final = 16 * mm
+_QR_SIZE: Final = 18 * mm
 _INK: Final = HexColor("#1c2430")
 _MUTED: Final = HexColor("#566072")
 _RULE: Final = HexColor("#c3cad5")
@@ -38,6 +38,7 @@ class Furniture:
     Attributes:
         title: of the document, for the viewer's window and the header.
         subject: what it is about, for the viewer.
+        keywords: who asked for it, for verifiers.
         author: what made it.
         header: what stands above, to the right of the title.
         packet_id, digest: below, with the digest of the JSON packet, shortened.
@@ -48,6 +49,7 @@ class Furniture:
 
     title: str
     subject: str
+    keywords: str
     author: str
     header: str
     packet_id: str
@@ -66,6 +68,7 @@ class PacketPages(PmlBaseDoc):  # type: ignore[misc]
             pagesize=A4,
             title=furniture.title,
             subject=furniture.subject,
+            keywords=furniture.keywords,
             author=furniture.author,
             creator=furniture.author,
             lang="en-GB",
@@ -148,7 +151,7 @@ class _Template(PmlPageTemplate):  # type: ignore[misc]
                 renderPDF.draw(self._qr, canvas, 0, 0)
                 canvas.endForm()
             canvas.saveState()
-            canvas.translate(right - _QR_SIZE, 9.8 * mm)
+            canvas.translate(right - _QR_SIZE, 7.2 * mm)
             canvas.doForm(form)
             canvas.restoreState()
         room = WIDTH - _QR_SIZE - 10

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sealing.errors import StrongroomError
+from sealing.errors import StrongroomError, Unavailable
 
 TIMEOUT_SECONDS: Final = 180.0
 # Of address space: the interpreter with its libraries maps about 150 MiB, and 10,000 rows take
@@ -27,6 +27,12 @@ class RenderingFailed(StrongroomError):
     """The PDF could not be made; the message says what stopped the renderer."""
 
     code = "rendering_failed"
+
+
+class RendererStopped(RenderingFailed, Unavailable):
+    """Time, memory or a signal ended the renderer: what a busy machine does to it may pass."""
+
+    code = "rendering_killed"
 
 
 def render(
@@ -49,7 +55,8 @@ def render(
         memory_bytes: how much address space it may have.
 
     Raises:
-        RenderingFailed: saying whether time, memory or something else ended it.
+        RendererStopped: time, memory or a signal ended it, which may pass.
+        RenderingFailed: it failed at the document.
     """
     # ASCII, so that a lone surrogate travels as it is and is shown as what it is.
     request = json.dumps({"document": document, "json_sha256": json_sha256}).encode("ascii")
@@ -72,9 +79,13 @@ def render(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RenderingFailed(
+        raise RendererStopped(
             f"The PDF was not done after {timeout_seconds:g} seconds, and the renderer was ended.",
             code="rendering_timeout",
+        ) from error
+    except OSError as error:
+        raise RendererStopped(
+            f"The renderer could not be started: {error.strerror}.", code="rendering_not_started"
         ) from error
     if done.returncode:
         raise _failure(done.returncode, done.stderr)
@@ -100,11 +111,11 @@ def _failure(returncode: int, stderr: bytes) -> RenderingFailed:
     told = stderr.decode("utf-8", "replace").strip()[-_TOLD:]
     last = told.splitlines()[-1] if told else ""
     if any(sign in told for sign in _OUT_OF_MEMORY):
-        return RenderingFailed(
+        return RendererStopped(
             "The renderer ran out of the memory that it may have.", code="rendering_memory"
         )
     if returncode < 0:
-        return RenderingFailed(
+        return RendererStopped(
             f"The renderer was ended by signal {-returncode}: {last}".rstrip(": "),
             code="rendering_killed",
         )

@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from reports.rendering.charts import Chart
-from reports.rendering.tables import Column
+from reports.rendering.columns import Column
 from reports.rendering.text import legible, plain, short_digest
 
 NOT_ASSESSED: Final = "not assessed"
 NO_DATA: Final = "no data"
 # Of ids that a page names; the JSON packet has more of them, and the digest of all.
 _MOST_IDS_CHARS: Final = 72
+_BESIDE: Final = 4
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z\Z", re.ASCII)
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -61,10 +62,24 @@ class Sheet:
         self.tables.append(TableOf(tuple(columns), shown))
         return str(len(self.tables) - 1)
 
+    def beside(self, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> str:
+        """Keep a table of many short rows: four of them beside each other, read downwards."""
+        depth = -(-len(rows) // _BESIDE)
+        empty = [""] * len(columns)
+        wide = []
+        for place in range(depth):
+            parts = [rows[at] if at < len(rows) else empty for at in _across(place, depth)]
+            wide.append([cell for part in parts for cell in (*part, "")])
+        return self.table([*columns, Column("", 0.6)] * _BESIDE, wide)
+
     def chart(self, made: Chart) -> str:
         """Keep a chart; its place."""
         self.charts.append(made)
         return str(len(self.charts) - 1)
+
+
+def _across(place: int, depth: int) -> range:
+    return range(place, place + depth * _BESIDE, depth)
 
 
 def pill(state: object) -> Pill:

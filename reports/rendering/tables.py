@@ -16,10 +16,9 @@ from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
 from reports.rendering import fonts
+from reports.rendering.columns import SIDE, SIZE, Column, Layout, width_of
 
-SIZE: Final = 7.0
 LEADING: Final = 8.8
-_SIDE: Final = 3.0
 _ABOVE: Final = 2.0
 _BELOW: Final = 2.6
 # A row is cut where at least so many of its lines find room; a shorter one goes to the next page.
@@ -32,28 +31,6 @@ _RULE: Final = HexColor("#c3cad5")
 _INK: Final = HexColor("#1c2430")
 
 Lines = tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column.
-
-    Attributes:
-        title: what stands above it.
-        weight: its share of the width.
-        is_mono: whether it holds digests and the like.
-        is_number: whether it is set to the right.
-    """
-
-    title: str
-    weight: float
-    is_mono: bool = False
-    is_number: bool = False
-
-    @property
-    def font(self) -> str:
-        """The face of its cells."""
-        return fonts.MONO if self.is_mono else fonts.REGULAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +51,7 @@ class Rows(Flowable):  # type: ignore[misc]
         rows: texts, as they are to be shown (`text.legible`).
         at: the row that it begins with.
         cut: the rest of a row that was too high for a page, to come before that.
+        layout: the widths of the columns, where they were measured already.
     """
 
     spaceBefore = 4.0  # noqa: N815 - ReportLab's names
@@ -86,12 +64,14 @@ class Rows(Flowable):  # type: ignore[misc]
         *,
         at: int = 0,
         cut: Lines | None = None,
+        layout: Layout | None = None,
     ) -> None:
         super().__init__()
         self._columns = tuple(columns)
         self._rows = rows
         self._at = at
         self._cut = cut
+        self._layout = layout or Layout(self._columns, rows)
         self._table: _Table | None = None
 
     def wrap(self, width: float, height: float) -> tuple[float, float]:
@@ -114,26 +94,11 @@ class Rows(Flowable):  # type: ignore[misc]
         if page is None:
             return []
         table = self._drawn(page, width)
-        return [table, Rows(self._columns, self._rows, at=page.at, cut=page.cut)]
-
-    def _widths(self, width: float) -> list[float]:
-        """By weight, but none narrower than the longest word of its title, where there is room."""
-        least = [_least(column.title) for column in self._columns]
-        if sum(least) > width:
-            least = [0.0 for _ in least]
-        found: dict[int, float] = {}
-        while True:
-            room = width - sum(found.values())
-            free = [place for place in range(len(least)) if place not in found]
-            whole = sum(self._columns[place].weight for place in free)
-            shares = {place: room * self._columns[place].weight / whole for place in free}
-            narrow = {place: least[place] for place in free if shares[place] < least[place]}
-            if not narrow:
-                return [{**shares, **found}[place] for place in range(len(least))]
-            found |= narrow
+        rest = Rows(self._columns, self._rows, at=page.at, cut=page.cut, layout=self._layout)
+        return [table, rest]
 
     def _page(self, width: float, height: float) -> _Page | None:
-        widths = self._widths(width)
+        widths = self._layout.widths(width)
         head = self._header(widths)
         used, rows, at, cut = _height(head), [head], self._at, self._cut
         while cut is not None or at < len(self._rows):
@@ -155,18 +120,18 @@ class Rows(Flowable):  # type: ignore[misc]
 
     def _header(self, widths: Sequence[float]) -> Lines:
         return tuple(
-            tuple(broken(column.title, width - 2 * _SIDE, fonts.BOLD)[:_MOST_TITLE_LINES])
+            tuple(broken(column.title, width - 2 * SIDE, fonts.BOLD)[:_MOST_TITLE_LINES])
             for column, width in zip(self._columns, widths, strict=True)
         )
 
     def _broken(self, row: Sequence[str], widths: Sequence[float]) -> Lines:
         return tuple(
-            tuple(broken(text, width - 2 * _SIDE, column.font))
+            tuple(broken(text, width - 2 * SIDE, column.font))
             for text, width, column in zip(row, widths, self._columns, strict=True)
         )
 
     def _drawn(self, page: _Page, width: float) -> _Table:
-        return _Table(self._columns, page, self._widths(width))
+        return _Table(self._columns, page, self._layout.widths(width))
 
 
 class _Table(Flowable):  # type: ignore[misc]
@@ -221,9 +186,9 @@ def _write(
     for number, line in enumerate(cell):
         if not line:
             continue
-        x = left + _SIDE
+        x = left + SIDE
         if is_number:
-            x = right - _SIDE - _width(line, widths) * SIZE / 1000
+            x = right - SIDE - width_of(line, widths) * SIZE / 1000
         text.setTextOrigin(x, top - SIZE - number * LEADING)
         text.textOut(line)
 
@@ -232,12 +197,12 @@ def broken(text: str, room: float, font: str) -> list[str]:
     """The lines of a text in so many points: at spaces, and within words that are too long."""
     room = room * 1000 / SIZE
     widths = _face(font)
-    if _width(text, widths) <= room:
+    if width_of(text, widths) <= room:
         return [text]
     lines: list[str] = []
     line, used = "", 0.0
     for word in text.split(" "):
-        size = _width(word, widths)
+        size = width_of(word, widths)
         if line and used + widths[32] + size <= room:
             line, used = f"{line} {word}", used + widths[32] + size
             continue
@@ -247,7 +212,7 @@ def broken(text: str, room: float, font: str) -> list[str]:
             fitting = _fitting(word, room, widths, is_mono=font == fonts.MONO)
             lines.append(word[:fitting])
             word = word[fitting:]
-            size = _width(word, widths)
+            size = width_of(word, widths)
         line, used = word, size
     return [*lines, line]
 
@@ -264,16 +229,6 @@ def _fitting(word: str, room: float, widths: Mapping[int, float], *, is_mono: bo
             if word[earlier - 1] in _BREAK_AFTER:
                 return earlier
     return max(1, place)
-
-
-def _width(text: str, widths: Mapping[int, float]) -> float:
-    return sum([widths[code] for code in map(ord, text)])
-
-
-def _least(title: str) -> float:
-    widths = _face(fonts.BOLD)
-    longest = max(_width(word, widths) for word in title.split(" "))
-    return longest * SIZE / 1000 + 2 * _SIDE + 0.1
 
 
 def _height(row: Lines) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 
 from reports.rendering import fonts
 
+MAX_LINE: Final = 120
 LINE_BREAK: Final = "↵ "
 # Other, separators and combining marks: what can't be seen by itself, or moves its neighbours.
 _UNSEEN: Final = ("C", "Z", "M")
@@ -29,6 +30,16 @@ def legible(value: object) -> str:
         text = "".join(map(_shown, text))
     if "  " in text or text[:1] == " " or text[-1:] == " ":
         text = _kept_spaces(text)
+    return text
+
+
+def cut(text: str) -> str:
+    """A title or name with so many characters, as pages show them, and an ellipsis."""
+    length = 0
+    for place, character in enumerate(text):
+        length += len(_shown(character))
+        if length > MAX_LINE:
+            return f"{text[:place]}…"
     return text
 
 

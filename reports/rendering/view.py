@@ -6,20 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.rendering import charts, view_annexes, view_controls
+from reports.rendering import charts, view_annexes, view_completeness, view_controls
+from reports.rendering.columns import Column
 from reports.rendering.pages import WIDTH, Furniture
 from reports.rendering.sheet import (
     Sheet,
     day,
     person,
     pill,
-    shown,
     source_of,
     span,
-    title_of,
     value_of,
 )
-from reports.rendering.tables import Column
 from reports.rendering.text import legible, plain, short_digest
 
 _COUNTS = (
@@ -29,7 +27,6 @@ _COUNTS = (
     ("notApplicable", "not_applicable"),
     ("notAssessed", "not assessed"),
 )
-_BESIDE = 4
 _FRAMEWORKS = {"SOC2": "SOC 2"}
 
 
@@ -56,8 +53,8 @@ def pages_of(document: Mapping[str, Any], json_sha256: str) -> Pages:
         "cover": cover,
         "summary": _summary(document, sheet),
         "controls": view_controls.controls(document, sheet),
-        "completeness": _completeness(document["completeness"], sheet),
-        "artifacts": view_annexes.artifacts(document["artifacts"], sheet),
+        "completeness": view_completeness.completeness(document["completeness"], sheet),
+        "artifacts": view_annexes.artifacts(document, sheet),
         "annexes": view_annexes.annexes(document["annexes"], sheet),
         "sampling": view_annexes.sampling(document, sheet),
         "verify": view_annexes.verify(document["verification"], json_sha256),
@@ -73,6 +70,7 @@ def _furniture(
     return Furniture(
         title=f"{cover['title']}, {cover['client']}, {cover['span']}",
         subject=f"{cover['packet_id']}, JSON packet {json_sha256}",
+        keywords=f"maker {_maker_id(document)}",
         author=cover["generator"],
         header=f"{cover['title']} · {cover['client']} · {cover['span']}",
         packet_id=cover["packet_id"],
@@ -81,6 +79,12 @@ def _furniture(
         qr=f"{page}?sha256={json_sha256.rpartition(':')[2]}" if is_public else "",
         is_draft=bool(document.get("draft")),
     )
+
+
+def _maker_id(document: Mapping[str, Any]) -> str:
+    """The id of the person who asked for the packet, or that nobody did."""
+    maker = document["maker"]
+    return legible(maker["person"]) if maker else "none"
 
 
 def _cover(document: Mapping[str, Any], json_sha256: str) -> dict[str, Any]:
@@ -155,16 +159,19 @@ def _summary(document: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
 def _chart(item: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
     title, unit = legible(item["title"]), legible(item["unit"])
     series = [(legible(point["label"]), _drawn(point["value"])) for point in item["series"]]
-    made = charts.chart(title, unit, series, width=WIDTH)
     rows = [[label, value] for label, value in series]
-    return {
-        "title": title,
-        "unit": unit,
+    told = {"title": title, "unit": unit, "source": source_of(item["source"])}
+    line = charts.in_words(series)
+    if line is not None:
+        rows = rows if len(rows) > 1 else []
+        room = 45 + 14 * min(len(rows), charts.MOST_BARS)
+        return told | {"line": line, "room": str(room), "rows": _table(rows, unit, sheet)}
+    made = charts.chart(title, unit, series, width=WIDTH)
+    return told | {
         "place": sheet.chart(made),
         # With its heading and its numbers it stays on one page.
         "room": str(round(made.height) + 75 + 14 * min(len(rows), charts.MOST_BARS)),
         "rows": _table(rows, unit, sheet),
-        "source": source_of(item["source"]),
     }
 
 
@@ -173,50 +180,8 @@ def _drawn(value: Any) -> float | int | str:
 
 
 def _table(rows: list[list[Any]], unit: str, sheet: Sheet) -> str:
-    """A chart's values: many short rows as four beside each other, read downwards."""
+    """A chart's values: many short rows as four beside each other."""
     if len(rows) <= charts.MOST_BARS:
-        return sheet.table((Column("", 3), Column(unit, 1, is_number=True)), rows)
-    depth = -(-len(rows) // _BESIDE)
-    padded = [*rows, *([["", ""]] * (depth * _BESIDE - len(rows)))]
-    columns = [Column("", 3), Column(unit, 1.6, is_number=True), Column("", 0.6)] * _BESIDE
-    wide = [
-        [cell for part in range(_BESIDE) for cell in (*padded[part * depth + place], "")]
-        for place in range(depth)
-    ]
-    return sheet.table(columns, wide)
-
-
-def _completeness(found: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
-    told: list[dict[str, str]] = []
-    tables: list[dict[str, str]] = []
-    _flatten(found, (), told, tables, sheet)
-    return {"told": told, "tables": tables}
-
-
-def _flatten(
-    found: Mapping[str, Any],
-    path: tuple[str, ...],
-    told: list[dict[str, str]],
-    tables: list[dict[str, str]],
-    sheet: Sheet,
-) -> None:
-    """Every field of the record by name: lists of records as tables, all else line by line."""
-    for key, value in found.items():
-        here = (*path, title_of(key))
-        if isinstance(value, Mapping):
-            _flatten(value, here, told, tables, sheet)
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            keys = list(dict.fromkeys(name for item in value for name in item))
-            columns = [Column(title_of(name), 2 if place else 3) for place, name in enumerate(keys)]
-            rows = [[_told(item.get(name, "")) for name in keys] for item in value]
-            tables.append({"title": ", ".join(here), "rows": sheet.table(columns, rows)})
-        else:
-            told.append({"label": ", ".join(here), "value": _told(value)})
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, list):
-        return legible(", ".join(_told(item) for item in value)) if value else "none"
-    if isinstance(value, Mapping):
-        return legible(", ".join(f"{title_of(key)} {_told(item)}" for key, item in value.items()))
-    return shown(value) if isinstance(value, str) else legible(value)
+        columns = (Column("", 2), Column(unit, 1, is_number=True), Column("", 5))
+        return sheet.table(columns, [[*row, ""] for row in rows])
+    return sheet.beside((Column("", 3), Column(unit, 1.6, is_number=True)), rows)

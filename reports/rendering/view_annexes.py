@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reports.rendering.columns import Column, are_numbers
 from reports.rendering.sheet import Sheet, days, shown, source_of, time
-from reports.rendering.tables import Column
-from reports.rendering.text import legible, plain
+from reports.rendering.text import cut, legible, plain
 
 _ARTIFACTS: Final = (
     Column("Title and file", 4),
@@ -18,7 +18,7 @@ _ARTIFACTS: Final = (
     Column("Bytes", 1.6, is_number=True),
     Column("SHA-256 and place in the vault", 6, is_mono=True),
 )
-_POPULATIONS: Final = (Column("Control", 2), Column("Events to choose from", 2, is_number=True))
+_POPULATIONS: Final = (Column("Control", 2), Column("Events", 2, is_number=True))
 _LINES: Final = (Column("Event", 1, is_number=True), Column("Line", 14, is_mono=True))
 _HASHES: Final = (
     *(Column("No.", 0.7, is_number=True), Column("Hash", 6, is_mono=True)),
@@ -26,21 +26,28 @@ _HASHES: Final = (
 )
 
 
-def artifacts(found: Sequence[Mapping[str, Any]], sheet: Sheet) -> dict[str, str]:
-    """What was handed in for the period."""
+def artifacts(document: Mapping[str, Any], sheet: Sheet) -> dict[str, str]:
+    """What was handed in for the period, and how much of it is not listed."""
+    found, told = document["artifacts"], document["artifactListing"]
+    many = f"{plain(told['total'])} in all."
+    if told["isTruncated"]:
+        many = f"{len(found):,} of {told['total']:,} are listed, of each control the oldest."
     rows = [
         [
-            f"{item['title']}, {item['fileName']} ({item['mediaType']})",
+            f"{cut(item['title'])}, {item['fileName']} ({item['mediaType']})",
             item["controlId"],
             days(item["periodStart"], item["periodEnd"]),
-            item["origin"],
+            cut(item["origin"]),
             time(item["receivedAt"]),
             item["sizeBytes"],
             f"{item['sha256']} {item['vaultPath']}",
         ]
         for item in found
     ]
-    return {"rows": sheet.table(_ARTIFACTS, rows)}
+    return {
+        "rows": sheet.table(_ARTIFACTS, rows),
+        "listed": f"{many} Source: {source_of(told['source'])}",
+    }
 
 
 def annexes(found: Sequence[Mapping[str, Any]], sheet: Sheet) -> list[dict[str, Any]]:
@@ -48,13 +55,7 @@ def annexes(found: Sequence[Mapping[str, Any]], sheet: Sheet) -> list[dict[str, 
     return [
         {
             "title": legible(annex["title"]),
-            "rows": sheet.table(
-                [
-                    Column(legible(column["title"]), float(column["weight"]))
-                    for column in annex["columns"]
-                ],
-                [[shown(text) for text in row] for row in annex["rows"]],
-            ),
+            "rows": _annex(annex, sheet),
             "total": plain(annex["total"]),
             "shown": plain(len(annex["rows"])),
             "is_truncated": bool(annex["isTruncated"]),
@@ -62,6 +63,20 @@ def annexes(found: Sequence[Mapping[str, Any]], sheet: Sheet) -> list[dict[str, 
         }
         for annex in found
     ]
+
+
+def _annex(annex: Mapping[str, Any], sheet: Sheet) -> str:
+    """An annex's table; a column that holds numbers alone is set to the right."""
+    rows = [[shown(text) for text in row] for row in annex["rows"]]
+    columns = [
+        Column(
+            legible(column["title"]),
+            float(column["weight"]),
+            is_number=are_numbers({row[place] for row in rows}),
+        )
+        for place, column in enumerate(annex["columns"])
+    ]
+    return sheet.table(columns, rows)
 
 
 def sampling(document: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
@@ -77,7 +92,7 @@ def sampling(document: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
         "method": legible(told["method"]),
         "seed": legible(told["seed"]),
         "per_control": plain(told["perControl"]),
-        "populations": sheet.table(
+        "populations": sheet.beside(
             _POPULATIONS, [[item["controlId"], item["events"]] for item in told["populations"]]
         ),
         "lines": sheet.table(_LINES, lines),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reports.rendering.columns import Column
 from reports.rendering.sheet import Sheet, day, person, pill, source_of, time, value_of
-from reports.rendering.tables import Column
-from reports.rendering.text import legible
+from reports.rendering.text import cut, legible
 
 _RESULTS: Final = (
     Column("What was counted", 5),
@@ -63,6 +63,7 @@ def _control(control: Mapping[str, Any], population: int | None, sheet: Sheet) -
         "sampled": _sampled(len(events), population),
         "events": sheet.table(_EVENTS, [_event(item) for item in events]),
         "artifacts": sheet.table(_ARTIFACTS, [_artifact(item) for item in artifacts]),
+        "listed": _listed(control, len(artifacts)),
     }
 
 
@@ -87,6 +88,16 @@ def _sampled(shown: int, population: int | None) -> str:
     return f"{shown:,} of {population:,}, chosen as the annex on sampling says."
 
 
+def _listed(control: Mapping[str, Any], listed: int) -> str:
+    """How many artefacts are not in the list, by the fact that counts all of them."""
+    name = f"artifacts.{control['controlId']}"
+    for result in control["testingResults"]:
+        total = result["value"]
+        if result["fact"] == name and isinstance(total, int) and total > listed:
+            return f"{listed:,} of {total:,} are listed."
+    return ""
+
+
 def _event(item: Mapping[str, Any]) -> list[object]:
     return [
         str(item["seq"]),
@@ -100,8 +111,8 @@ def _event(item: Mapping[str, Any]) -> list[object]:
 
 def _artifact(item: Mapping[str, Any]) -> list[object]:
     return [
-        item["title"],
-        item["origin"],
+        cut(item["title"]),
+        cut(item["origin"]),
         time(item["receivedAt"]),
         item["sha256"],
         item["vaultPath"],

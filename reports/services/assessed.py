@@ -32,7 +32,10 @@ class Assessed:
 
 
 def assessments_of(packet: Packet) -> dict[str, Assessed]:
-    """The newest assessments that cover the packet's period, made before it was planned."""
+    """The newest assessments that count for the packet's period, made before it was planned.
+
+    Where the period was over by then, they were made after its end (`controls.assessments_of`).
+    """
     found = controls.assessments_of(
         packet.client_id,
         packet.framework,

@@ -65,9 +65,11 @@ def _made(packet: Packet, scope: Scope, before: revisions.Former | None) -> dict
     facts = _facts(specs, scope)
     seed = sampling.seed_of(packet.name, signed.root)
     sampled = samples.of(specs, scope, seed=seed, root=signed.root)
-    kept = listing.artifacts_of(packet)
+    listed = listing.artifacts_of(packet)
     found = assessments_of(packet)
-    controls = [_control(spec, facts, found.get(spec.control_id), sampled, kept) for spec in specs]
+    controls = [
+        _control(spec, facts, found.get(spec.control_id), sampled, listed.kept) for spec in specs
+    ]
     return {
         "schema": document.SCHEMA,
         "packetId": packet.name,
@@ -103,7 +105,8 @@ def _made(packet: Packet, scope: Scope, before: revisions.Former | None) -> dict
             ],
         },
         "samples": sampled.as_dict(),
-        "artifacts": [item.as_dict() for item in kept],
+        "artifacts": [item.as_dict() for item in listed.kept],
+        "artifactListing": listed.as_dict(),
         "annexes": annexes.of(scope),
         "completeness": observing.completeness(packet, scope),
         "verification": _verification(packet),

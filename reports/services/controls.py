@@ -1,8 +1,12 @@
 """Assessments: what an officer found about a control over a period. Nothing is overwritten.
 
 An assessment counts for every period that lies within its own: one of a quarter counts for each
-of the quarter's months, one of a month says nothing about the quarter. Of those that count, the
-newest does. That nobody looked is the absence of an assessment, and never a state.
+of the quarter's months, one of a month says nothing about the quarter. And nobody has seen what had
+not happened yet: it counts for a period that is over only if it was made once that was over, and
+for one that goes on only if it was made since that began. So what was found about October on its
+20th stands for it until the month ends; from then on it takes one that was made on the 1st of
+November or later. Of those that count, the newest does. That nobody looked is the absence of an
+assessment, and never a state.
 """
 
 from __future__ import annotations
@@ -138,7 +142,8 @@ def assessments_of(
     Controls that nobody assessed are absent. One query.
 
     Args:
-        before: leaves out what was assessed at that moment or later.
+        before: leaves out what was assessed at that moment or later; whether the period is over is
+            asked of that moment, too. None is now.
     """
     rows = _counting(client_id, period, before).filter(control__framework=framework)
     newest = rows.order_by("control_id", "-assessed_at", "-id").distinct("control_id")
@@ -199,11 +204,10 @@ def states_of_clients(
     """The newest state that counts, by client and control: the heat map's one query."""
     specs = catalogue.in_scope(framework, frozenset(settings.SOC2_CATEGORIES))
     rows = ControlAssessment.objects.filter(
+        _of_period(period),
         # Both lead the index, so that it answers however many assessments there are.
         control_id__in=[_key(framework, spec.control_id) for spec in specs],
         client_id__in=list(client_ids),
-        period_start__lte=period.start,
-        period_end__gte=period.end,
     )
     newest = rows.order_by("client_id", "control_id", "-assessed_at", "-id")
     found = newest.distinct("client_id", "control_id")
@@ -226,10 +230,18 @@ def evidence_for(
 def _counting(
     client_id: str | None, period: Period, before: datetime | None
 ) -> QuerySet[ControlAssessment]:
-    rows = ControlAssessment.objects.filter(
-        client_id=client_id, period_start__lte=period.start, period_end__gte=period.end
-    )
+    rows = ControlAssessment.objects.filter(_of_period(period, before), client_id=client_id)
     return rows if before is None else rows.filter(assessed_at__lt=before)
+
+
+def _of_period(period: Period, moment: datetime | None = None) -> Q:
+    """Which assessments count for a period, as it is at a moment: see above."""
+    is_over = period.end <= (moment or timezone.now())
+    return Q(
+        period_start__lte=period.start,
+        period_end__gte=period.end,
+        assessed_at__gte=period.end if is_over else period.start,
+    )
 
 
 def _artifacts_in(client_id: str | None, framework: str, period: Period) -> dict[str, int]:

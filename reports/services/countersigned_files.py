@@ -2,7 +2,8 @@
 
 The row says who signed, and names both files by their digests; the PDF can't be made again from
 it. So the files are written aside before the row is committed, and put in their place after it.
-Whatever is interrupted in between is finished by whoever comes next: `finish`.
+Whatever is interrupted in between is finished by whoever comes next: `finish`. A working copy that
+was lost later comes back from the vault the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reports.models import Packet, PacketCountersignature
 from reports.services import writing
 from reports.services.errors import CountersignedFilesWaiting, StorageFailed
 from sealing import digests
-from sealing.errors import NotFound, TooLarge
+from sealing.errors import NotFound, StrongroomError, TooLarge
 from sealing.files import AlreadyExists, ensure_folder, link_new, write_new
 
 _STAGED: Final = "countersigned"
@@ -72,7 +73,7 @@ def finish(packet: Packet) -> int:
     Asking twice does no harm. No transaction may be open.
 
     Raises:
-        CountersignedFilesWaiting: the disk refuses, or a file is lost.
+        CountersignedFilesWaiting: the disk refuses, or a file is lost here and in the vault.
         VaultUnavailable, VaultDiffers: the vault did not take them.
     """
     found = entries(packet)
@@ -94,10 +95,17 @@ def finish(packet: Packet) -> int:
 
 
 def waiting(packet: Packet, name: str) -> bytes | None:
-    """A file that is recorded and lies aside yet; None where it does not."""
+    """A recorded file that is not in its place: what lies aside yet, or else the vault's copy.
+
+    None where neither is what was recorded.
+    """
     for entry in entries(packet):
         if entry.name == name:
-            return _read(_staged(packet, entry), entry)
+            raw = _read(_staged(packet, entry), entry)
+            try:
+                return _of_vault(packet, entry) if raw is None else raw
+            except StrongroomError:
+                return None
     return None
 
 
@@ -116,13 +124,12 @@ def unfinished() -> Iterator[Packet]:
 
 
 def is_finished(packet: Packet) -> bool:
-    """Whether the files of a countersignature are known to be in their places.
-
-    Where they are recorded as in the vault, they were in the working folder before.
-    """
+    """Whether the files of a countersignature are known to be in their places, here and there."""
     wanted = {entry.name for entry in entries(packet)}
+    if not all(writing.file_of(packet, name).exists() for name in wanted):
+        return False
     if packet.deposit is None:
-        return all(writing.file_of(packet, name).exists() for name in wanted)
+        return True
     return packet.deposit.objects_kept.filter(name__in=wanted).count() == len(wanted)
 
 
@@ -130,12 +137,16 @@ def _publish(packet: Packet, entry: Entry) -> None:
     path, staged = writing.file_of(packet, entry.name), _staged(packet, entry)
     if _read(path, entry) is not None:
         return
-    raw = _read(staged, entry)
-    if raw is None:
+    is_staged = _read(staged, entry) is not None
+    raw = None if is_staged else _of_vault(packet, entry)
+    if raw is None and not is_staged:
         raise CountersignedFilesWaiting(f"{entry.name} is recorded, and is nowhere to be found.")
     try:
         ensure_folder(path.parent)
-        link_new(staged, path)
+        if raw is None:
+            link_new(staged, path)
+        else:
+            write_new(path, raw, adopt_identical=True)
     except AlreadyExists as error:
         raise CountersignedFilesWaiting(
             f"The countersignature is recorded, but another {entry.name} lies in the way."
@@ -152,6 +163,19 @@ def _settled(packet: Packet, entry: Entry) -> bytes:
     if raw is None:
         raise CountersignedFilesWaiting(f"{entry.name} was changed or taken away.")
     return raw
+
+
+def _of_vault(packet: Packet, entry: Entry) -> bytes | None:
+    """The vault's copy, if it is what was recorded; None where there is none.
+
+    Raises:
+        VaultUnavailable, VaultDiffers.
+    """
+    deposit = packet.deposit
+    if deposit is None or not deposit.objects_kept.filter(name=entry.name).exists():
+        return None
+    raw = depositing.read(deposit, entry.name)
+    return raw if digests.sha256_tag(raw) == entry.sha256 else None
 
 
 def _read(path: Path, entry: Entry) -> bytes | None:

@@ -10,6 +10,7 @@ person. After the commit the files are put in their place (`countersigned_files.
 from __future__ import annotations
 
 import secrets
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ from audit.models import SigningKey
 from audit.services import keys, trail
 from evidence.formats.check_countersign import PURPOSE
 from evidence.services.requests import MAX_MEANING, MAX_NOTE, text
+from evidence.services.vault import errors as vault_errors
 from reports import selectors
 from reports.formats import names, pdf_signing
 from reports.models import Packet, PacketCountersignature
@@ -43,6 +45,8 @@ from sealing import digests
 from sealing.errors import Conflict, Forbidden, NotFound, StrongroomError, TooLarge
 
 MEANING: Final = "reviewed and approved"
+# What the trigger of the table says (reports migration 0002).
+_SAME_HUMAN: Final = "whoever made a packet does not countersign it"
 _CONSTRAINTS: Final = {
     "reports_countersign_not_maker": CountersignerIsMaker,
     "reports_countersign_key_person": KeyIsNotYours,
@@ -104,7 +108,7 @@ def countersign(
     try:
         account, person, key = _authorised(actor, packet, signer, signing_key_id, password)
         by = _By(account, person, key, meaning, note)
-        _refuse_second(packet)
+        _refuse_second(actor, packet)
         signed = _sign(actor, packet, by, password)
         countersigned_files.stage(packet, signed.pdf, signed.sig)
         failpoints.reach("countersign-1")
@@ -125,9 +129,7 @@ def _authorised(
         raise NotAPerson("Countersigning is for people.")
     if signer not in (None, account.username, actor.id, str(account.person.pk)):
         raise SignerIsNotYou("The signer has to be you.", field="signer")
-    maker = policy.root_person(packet.maker_id)
-    if maker is not None and maker == policy.root_person(account.person.pk):
-        raise CountersignerIsMaker("You asked for this packet: another person countersigns it.")
+    _refuse_maker(packet, account.person.pk)
     if not account.check_password(password):
         raise ReauthenticationFailed("The password is not right.", field="password")
     key = SigningKey.objects.filter(
@@ -139,11 +141,11 @@ def _authorised(
     return account, account.person, key
 
 
-def _refuse_second(packet: Packet) -> None:
+def _refuse_second(actor: Actor, packet: Packet) -> None:
     if not packet.is_complete:
         raise PacketUnfinished("The packet was not made to its end.")
     if PacketCountersignature.objects.filter(packet=packet).exists():
-        countersigned_files.finish(packet)
+        _finish(actor, packet)
         raise AlreadyCountersigned("This packet has its countersignature.")
 
 
@@ -201,6 +203,7 @@ def _store(actor: Actor, packet: Packet, signed: _Signed) -> PacketCountersignat
             Packet.objects.select_for_update(of=("self",)).get(pk=packet.pk)
             if PacketCountersignature.objects.filter(packet=packet).exists():
                 raise AlreadyCountersigned("Another officer was faster.")
+            _ensure_still_allowed(actor, packet, row)
             row.save(force_insert=True)
             trail.record(
                 EventType.REPORTS_PACKET_COUNTERSIGNED,
@@ -221,13 +224,35 @@ def _store(actor: Actor, packet: Packet, signed: _Signed) -> PacketCountersignat
     return row
 
 
+def _ensure_still_allowed(actor: Actor, packet: Packet, row: PacketCountersignature) -> None:
+    """Asks once more, with account and key locked: signing takes a while, and things change.
+
+    Raises:
+        Forbidden, KeyIsNotYours, CountersignerIsMaker.
+    """
+    account = User.objects.select_for_update(of=("self",), no_key=True).get(pk=row.account_id)
+    own = selectors.is_own(actor, packet)
+    if not policy.can(account, Action.COUNTERSIGN, packet.client_id, own=own):
+        raise Forbidden("Your account may not countersign this packet any more.")
+    key = SigningKey.objects.select_for_update(of=("self",), no_key=True).get(pk=row.key_id)
+    if key.status != "active" or not key.person_id == account.person_id == row.person_id:
+        raise KeyIsNotYours("This is not an active signing key of yours any more.")
+    _refuse_maker(packet, row.person_id)
+
+
+def _refuse_maker(packet: Packet, person_id: uuid.UUID) -> None:
+    maker = policy.root_person(packet.maker_id)
+    if maker is not None and maker == policy.root_person(person_id):
+        raise CountersignerIsMaker("You asked for this packet: another person countersigns it.")
+
+
 def _finish(actor: Actor, packet: Packet) -> None:
     """Puts the files in their place. What fails is recorded, and made up by the vault's audit."""
     try:
         countersigned_files.finish(packet)
     except StrongroomError as error:
         trail.record_alone(
-            EventType.EVIDENCE_VAULT_DIFFERS,
+            vault_errors.event_of(error),
             actor=actor,
             client=packet.client_id,
             obj=("packet", packet.name),
@@ -240,6 +265,8 @@ def _translated(error: IntegrityError) -> Exception:
     """The refusal behind a constraint that was violated; the error itself for any other."""
     diagnosis = getattr(error.__cause__, "diag", None)
     refusal = _CONSTRAINTS.get(getattr(diagnosis, "constraint_name", None) or "")
+    if _SAME_HUMAN in (getattr(diagnosis, "message_primary", None) or ""):
+        refusal = CountersignerIsMaker
     return error if refusal is None else refusal("The database refuses this countersignature.")
 
 

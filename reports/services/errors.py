@@ -22,12 +22,14 @@ __all__ = [
     "PacketsDelayed",
     "PacketsFailed",
     "ReauthenticationFailed",
+    "RecordDiffers",
     "RequestRefused",
     "SelfCheckFailed",
     "SignerIsNotYou",
     "SigningKeyChanged",
     "SigningKeyUnusable",
     "StorageFailed",
+    "StorageUnavailable",
 ]
 
 
@@ -85,7 +87,7 @@ class PacketsDelayed(Unavailable):
     code = "packets_delayed"
 
 
-class SigningKeyUnusable(Unavailable):
+class SigningKeyUnusable(Conflict):
     """SIGNING_PRIVATE_KEY can't be read, or can't sign packets."""
 
     code = "signing_key_unusable"
@@ -103,10 +105,22 @@ class StorageFailed(IntegrityFailure):
     code = "storage_error"
 
 
+class StorageUnavailable(Unavailable):
+    """The working folder is full, read-only, without rights, or its disk fails just now."""
+
+    code = "storage_error"
+
+
 class FileMissing(IntegrityFailure):
     """A recorded file of a packet is neither where it was put nor in the vault."""
 
     code = "packet_file_missing"
+
+
+class RecordDiffers(IntegrityFailure):
+    """A file that is recorded as a packet's says that it is another's."""
+
+    code = "record_differs"
 
 
 class SelfCheckFailed(IntegrityFailure):

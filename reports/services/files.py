@@ -10,7 +10,7 @@ from audit.services import trail
 from evidence.services.vault import depositing
 from reports import selectors
 from reports.models import Packet
-from reports.services import countersigned_files, outcomes, writing
+from reports.services import countersigned_files, outcomes, record_checks, writing
 from reports.services.errors import FileMissing, PacketNotFound, PacketUnfinished
 from sealing import digests
 from sealing.errors import NotFound, StrongroomError, TooLarge
@@ -38,6 +38,7 @@ def read(*, actor: Actor, packet: Packet, name: str) -> tuple[bytes, str]:
         Forbidden: The actor may look at packets, but not take them away.
         PacketUnfinished: The packet was not made to its end.
         FileMissing: The file is not the one that was recorded, here or in the vault.
+        RecordDiffers: The file that was recorded says that it is another packet's.
     """
     trail.ensure_enabled()
     packet = selectors.by_name(actor=actor, name=packet.name, action=Action.DOWNLOAD)
@@ -57,7 +58,7 @@ def look(packet: Packet, name: str) -> tuple[bytes, str]:
     """A file as it was recorded: the working copy, or else the vault's.
 
     Raises:
-        PacketUnfinished. PacketNotFound: the packet has no such file. FileMissing.
+        PacketUnfinished. PacketNotFound: the packet has no such file. FileMissing. RecordDiffers.
     """
     if not packet.is_complete:
         raise PacketUnfinished("The packet was not made to its end.")
@@ -71,6 +72,7 @@ def look(packet: Packet, name: str) -> tuple[bytes, str]:
         raw = None
     if raw is None or digests.sha256_tag(raw) != recorded[name]:
         raw = _from_elsewhere(packet, name, recorded[name])
+    record_checks.ensure_of(packet, name, raw)
     return raw, outcomes.media_type_of(name)
 
 

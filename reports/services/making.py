@@ -38,7 +38,6 @@ from reports.services.errors import (
     PacketFinished,
     SelfCheckFailed,
     SigningKeyChanged,
-    StorageFailed,
 )
 from reports.services.requests import PacketRequest
 from reports.services.writing import DOCUMENT, REPORT, Pair
@@ -72,6 +71,7 @@ def make(*, actor: Actor, request: PacketRequest, run: Run, watch: Watch) -> Pac
 
     Returns:
         A complete packet: the newest of the scope where there is one and no revision is asked for.
+        One that was made before its period was over is followed by a revision, once it is over.
 
     Raises:
         Forbidden, NotFound: The actor may not make packets of this client.
@@ -85,7 +85,7 @@ def make(*, actor: Actor, request: PacketRequest, run: Run, watch: Watch) -> Pac
     scope = Packet.objects.filter(**planning.of_scope(request.client_id, request.period))
     packet = scope.filter(run=run).order_by("-created_at").first()
     if packet is None:
-        found = planning.newest(request.client_id, request.period)
+        found = planning.standing(request.client_id, request.period)
         if found is not None and not request.revise:
             return found
         _end_abandoned(scope, run)
@@ -125,8 +125,9 @@ def _carry_out(actor: Actor, packet: Packet, watch: Watch, *, may_try_again: boo
     except (LeaseLost, DatabaseError, InterfaceError):
         raise  # another attempt goes on with the same files
     except OSError as error:
-        failure = StorageFailed(outcomes.described(error)[1])
-        _record_failure(actor, packet, watch, failure)
+        failure = outcomes.of_storage(error)
+        if not (may_try_again and isinstance(failure, Unavailable)):
+            _record_failure(actor, packet, watch, failure)
         raise failure from error
     except Exception as error:
         # Whatever went wrong, the failure has to be seen; nothing is hidden, it is raised again.

@@ -20,7 +20,11 @@ def completeness(packet: Packet, scope: Scope) -> dict[str, Any]:
     """The document's ``completeness``: the same observations that evidence packages hold."""
     waiting = waiting_events()
     observed = observe(
-        client=packet.client, start=scope.start, end=scope.end, now=packet.generated_at
+        client=packet.client,
+        start=scope.start,
+        end=scope.end,
+        now=packet.generated_at,
+        is_every_client=scope.client_id is None,
     )
     return {
         "observed": observed.as_dict(),

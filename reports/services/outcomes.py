@@ -16,7 +16,7 @@ from evidence.services.vault import depositing
 from evidence.services.vault.depositing import Committed
 from reports.models import Packet, PacketStatus
 from reports.services import writing
-from reports.services.errors import PacketFinished
+from reports.services.errors import PacketFinished, StorageFailed, StorageUnavailable
 from reports.services.requests import PacketRequest
 from reports.services.writing import DOCUMENT, REPORT
 from sealing import digests
@@ -30,6 +30,9 @@ JSON_TYPE: Final = "application/json"
 PDF_TYPE: Final = "application/pdf"
 SIG_TYPE: Final = "text/plain; charset=us-ascii"
 _MAX_MESSAGE: Final = 1000
+_PASSING: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE,
+)  # fmt: skip
 log = structlog.get_logger(__name__)
 
 
@@ -130,6 +133,16 @@ def take_away(packet: Packet) -> None:
     """
     writing.withdraw(packet)
     depositing.sweep()
+
+
+def of_storage(error: OSError) -> StorageUnavailable | StorageFailed:
+    """What the working folder's refusal is: one that may pass, or one that somebody has to end."""
+    if error.errno not in _PASSING:
+        return StorageFailed(described(error)[1])
+    return StorageUnavailable(
+        f"The working folder refuses ({errno.errorcode[error.errno]}, {error.strerror}): make room"
+        " or check storage permission for EVIDENCE_PACKAGE_DIR."
+    )
 
 
 def described(error: Exception) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from access import policy
 from access.roles import Action
 from audit.events import Actor
-from audit.services import trail
+from audit.services import clock, trail
 from evidence.formats.names import PLATFORM
 from ops.models import Run, RunStatus
 from ops.registry import RunContext
@@ -96,6 +96,8 @@ def request_packet(
     wait_seconds: float = WAIT_SECONDS,
 ) -> Requested:
     """The packet of a client and period; queues the making where there is none, and waits a while.
+
+    One that was made before the period was over does not count once it is over: a revision is made.
 
     Args:
         actor: Who asks; the person becomes the maker of a packet that is made.
@@ -182,6 +184,8 @@ def carry_out(context: RunContext) -> dict[str, Any]:
     return {
         "period": {"start": format_time(period.start), "end": format_time(period.end)},
         "packets": [_summary(packet, context.run) for packet in made],
+        # So that nobody takes it for forgotten: inactive now, and nothing happened in the month.
+        "left_out": requests.left_out(asked, context.run.intended_at),
     }
 
 
@@ -206,10 +210,9 @@ def _checked(
 
 def _existing(request: PacketRequest) -> Packet | None:
     """What serves the request as it is. Raises NothingToRevise."""
-    found = find(client_id=request.client_id, period=request.period)
     if not request.revise:
-        return found
-    if found is None:
+        return planning.standing(request.client_id, request.period)
+    if find(client_id=request.client_id, period=request.period) is None:
         raise NothingToRevise("There is no packet of this client and period yet.", field="revise")
     return None
 
@@ -225,6 +228,9 @@ def _run_of(actor: Actor, request: PacketRequest) -> Run:
                 [JOB_TYPE, "|".join(str(value) for value in payload.values())],
             )
         under_way = Run.objects.filter(job_type=JOB_TYPE, status__in=_OPEN, payload=payload)
+        if request.period.end <= clock.host_clock():
+            # One from before the period's end may make a packet that lacks what came later.
+            under_way = under_way.filter(created_at__gte=request.period.end)
         return under_way.order_by("created_at").first() or request_once(
             actor=actor, job_type=JOB_TYPE, payload=payload
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.conf import settings
@@ -13,7 +14,9 @@ from audit.models import SigningKey
 from audit.services import checkpoints, keys, sealing
 from audit.services.keys import KeyMissing
 from evidence.formats import retention
+from evidence.services.errors import VaultNotConfigured
 from evidence.services.vault import depositing
+from evidence.services.vault.errors import VaultUnavailable
 from evidence.services.vault.opening import vault_of
 from ops.models import Run
 from reports.formats import names
@@ -30,7 +33,11 @@ from sealing.keys import RSA_SHA256, KeyRefused
 from sealing.signers.base import Signer
 
 PURPOSE: Final = "packet"
+_HALF: Final = "Revision {} was made before the period was over."
 _BURNT: Final = "An attempt at the revision before failed after files of it were locked away."
+_UNKNOWN: Final = (
+    "An attempt at the revision before failed, and its vault can't be asked for files."
+)
 
 
 def of_scope(client_id: str | None, period: Period) -> dict[str, object]:
@@ -51,6 +58,17 @@ def newest(client_id: str | None, period: Period) -> Packet | None:
     return found.first()
 
 
+def is_outdated(packet: Packet) -> bool:
+    """Whether its period went on when it was made, and is over now: it lacks what came later."""
+    return packet.generated_at < packet.period_end <= timezone.now()
+
+
+def standing(client_id: str | None, period: Period) -> Packet | None:
+    """The packet that answers for a client and period: the newest one, unless it is outdated."""
+    found = newest(client_id, period)
+    return None if found is None or is_outdated(found) else found
+
+
 def plan(*, actor: Actor, request: PacketRequest, run: Run) -> Packet:
     """Store the plan of a packet.
 
@@ -68,7 +86,7 @@ def plan(*, actor: Actor, request: PacketRequest, run: Run) -> Packet:
     key = SigningKey.objects.get(key_id=service_signer().key_id)
     policy = retention.parse(settings.PACKET_RETENTION_POLICY)
     mode = depositing.default_mode()
-    revision, reason = _revision(request)
+    revision, reason = _revision(request, mode)
     sealed = sealing.seal_pending()
     # Sealed just now, the log holds everything acknowledged so far; the checkpoint covers it.
     checkpoint = checkpoints.issue(covering=sealed.size - 1 if sealed.size else None)
@@ -128,22 +146,56 @@ def being_made() -> PacketBeingMade:
     return PacketBeingMade("Another run is making the packet of this client and period.")
 
 
-def _revision(request: PacketRequest) -> tuple[int, str]:
-    """The number of the next packet of the scope, and why there is one after the first."""
+def _revision(request: PacketRequest, mode: str) -> tuple[int, str]:
+    """The number of the next packet of the scope, and why there is one after the first.
+
+    ``mode`` is of the vault that it goes to.
+    """
     last = newest(request.client_id, request.period)
-    if last is None and request.revise:
-        raise NothingToRevise("There is no packet of this client and period yet.", field="revise")
-    number, reason = (1, "") if last is None else (last.revision + 1, request.reason)
+    if last is None:
+        if request.revise:
+            raise NothingToRevise(
+                "There is no packet of this client and period yet.", field="revise"
+            )
+        number, reason = 1, ""
+    elif request.revise:
+        number, reason = last.revision + 1, request.reason
+    elif is_outdated(last):
+        number, reason = last.revision + 1, _HALF.format(last.revision)
+    else:
+        # Another run has made it since this one looked: it is tried again, and finds it.
+        raise being_made()
     failed = Packet.objects.filter(
         **of_scope(request.client_id, request.period), status=PacketStatus.FAILED
     )
-    while any(_is_locked_away(packet) for packet in failed.filter(revision=number)):
-        # Nothing takes away what a vault has locked, and no two packets shall have one name there.
-        number, reason = number + 1, reason or _BURNT
+    # Nothing takes away what a vault has locked, and no two packets shall have one name there.
+    while burnt := _burnt(failed.filter(revision=number), mode):
+        number, reason = number + 1, reason or burnt
     return number, reason
 
 
-def _is_locked_away(packet: Packet) -> bool:
-    """Whether files of an attempt that failed lie in the vault under their names."""
+def _burnt(failed: Iterable[Packet], mode: str) -> str:
+    """Why a revision can't have the number of attempts that failed; empty where it can."""
+    found = {_locked_away(packet, mode) for packet in failed}
+    if True in found:
+        return _BURNT
+    return _UNKNOWN if None in found else ""
+
+
+def _locked_away(packet: Packet, mode: str) -> bool | None:
+    """Whether files of an attempt that failed lie in its vault under their names.
+
+    None where that vault can't be asked, and the next packet goes to another.
+
+    Raises:
+        VaultUnavailable: it goes to this one, which has to be there for it anyway.
+    """
     folder = names.vault_folder(packet.client_id, packet.name, packet.generated_at)
-    return any(True for _ in vault_of(packet.vault_mode).entries(folder))
+    try:
+        return any(True for _ in vault_of(packet.vault_mode).entries(folder))
+    except VaultNotConfigured:
+        return None
+    except VaultUnavailable:
+        if packet.vault_mode == mode:
+            raise
+        return None

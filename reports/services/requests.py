@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from access.models import Client
+from audit.models import AuditEvent
 from audit.services import clock
 from evidence.formats.names import is_client_folder
 from evidence.services.requests import text
@@ -57,7 +60,7 @@ class PacketRequest:
 def validated(given: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as it is stored: empty, or with every key.
 
-    Empty means the month before the run, for the platform and every active client.
+    Empty means the month before the run, for the platform and every client that was there.
 
     Raises:
         Invalid: naming the key that can't be accepted. PacketNotFound: there is no such client.
@@ -128,8 +131,29 @@ def scopes(request: PacketRequest | None, intended_at: datetime) -> list[PacketR
     if request is not None:
         return [request]
     month = periods.month_before(intended_at)
-    active = Client.objects.filter(is_active=True).order_by("pk").values_list("pk", flat=True)
-    return [PacketRequest(client_id, month) for client_id in (None, *active)]
+    wanted = _clients(month).filter(_has_packet(month)).values_list("pk", flat=True)
+    return [PacketRequest(client_id, month) for client_id in (None, *wanted)]
+
+
+def left_out(request: PacketRequest | None, intended_at: datetime) -> list[str]:
+    """The clients that were there in the month of a run and that it makes no packet for."""
+    if request is not None:
+        return []
+    month = periods.month_before(intended_at)
+    return list(_clients(month).exclude(_has_packet(month)).values_list("pk", flat=True))
+
+
+def _clients(month: Period) -> QuerySet[Client]:
+    """Those that were taken in by then: one that came later has nothing to tell of the month."""
+    return Client.objects.filter(created_at__lt=month.end).order_by("pk")
+
+
+def _has_packet(month: Period) -> Q:
+    """Active now, or with an event of its own in the month: it may have been closed since."""
+    own = AuditEvent.objects.filter(
+        client_id=OuterRef("pk"), occurred_at__gte=month.start, occurred_at__lt=month.end
+    )
+    return Q(is_active=True) | Q(Exists(own))
 
 
 def _period(given: Mapping[str, Any]) -> Period:

@@ -16,7 +16,7 @@ from reports import selectors
 from reports.formats import names
 from reports.formats.period import Period
 from reports.models import Framework, Packet, PacketStatus
-from reports.services import certificates, files, packets
+from reports.services import certificates, files, packets, planning
 from sealing import digests
 from sealing.errors import IntegrityFailure, NotFound
 
@@ -49,7 +49,8 @@ class Document:
 
     Attributes:
         raw: its bytes; None where the caller has them already.
-        signature: of these bytes, in base64; empty where the signature is a file of its own.
+        signature: of these bytes, in base64; empty where the signature is a file of its own, and
+            where the caller said that he has whatever there is.
         key_id: the key that made it.
     """
 
@@ -71,7 +72,7 @@ def serve(
     known: Collection[str] = (),
     may_make: bool = False,
 ) -> Document | Run:
-    """The packet of a client and period; where there is none it is made, if that is wanted.
+    """The packet of a client and period; where none stands for it one is made, if that is wanted.
 
     A packet is countersigned in its PDF: once it is, that PDF is the one that is handed out.
 
@@ -82,7 +83,8 @@ def serve(
         document_format: Which form of it.
         revision: Which one; None for the newest.
         known: Digests of what the caller has; `ANY` for whatever there is.
-        may_make: Make one where there is none, and wait for it a while.
+        may_make: Make one where there is none, or only one from before the period was over, and
+            wait for it a while.
 
     Returns:
         The document, or the run that makes the packet and goes on.
@@ -95,14 +97,14 @@ def serve(
     trail.ensure_enabled()
     policy.require(actor.account, Action.EXPORT, client_id)
     packet = _stored(client_id, period, revision)
-    if packet is None:
-        if not may_make or revision is not None:
-            raise _not_stored(revision)
+    if may_make and revision is None and (packet is None or planning.is_outdated(packet)):
         asked = packets.request_packet(actor=actor, client_id=client_id, period=period)
         if asked.packet is None:
             # Where there is no packet yet, there is the run that makes it.
             return cast(Run, asked.run)
         packet = asked.packet
+    if packet is None:
+        raise _not_stored(revision)
     return _document(actor, packet, document_format, known)
 
 
@@ -150,13 +152,17 @@ def _document(
         name, sha256 = final.pdf, packet.pdf_sha256
         if final.countersigned in files.names_of(packet):
             name, sha256 = final.countersigned, packet.countersignature.pdf_sha256
-    is_known = ANY in known or sha256 in known
-    if is_known:
+    if sha256 in known:
         raw, media_type = files.look(packet, name)
+    elif ANY in known:
+        # Who names no digest need not have the file, and its signature goes with the file alone.
+        _, media_type = files.look(packet, name)
+        return Document(name, media_type, sha256, None)
     else:
         raw, media_type = files.read(actor=actor, packet=packet, name=name)
     signature = files.look(packet, f"{name}{names.SIG_SUFFIX}")[0].decode("ascii").strip()
     key_id = _key_of(raw, signature)
+    is_known = sha256 in known
     return Document(name, media_type, sha256, None if is_known else raw, signature, key_id)
 
 

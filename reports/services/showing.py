@@ -22,14 +22,5 @@ def document_of(packet: Packet) -> dict[str, Any]:
         FileMissing: its JSON is not where it was put, nor in the vault as it was.
         DocumentRefused: it is no packet.
     """
-    return documents.parse(_raw(packet))
-
-
-def text_of(packet: Packet) -> str:
-    """The JSON of the packet as it is. Raises PacketUnfinished, FileMissing."""
-    return _raw(packet).decode("utf-8")
-
-
-def _raw(packet: Packet) -> bytes:
     raw, _ = files.look(packet, names.files(packet.name).json)
-    return raw
+    return documents.parse(raw)

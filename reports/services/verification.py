@@ -20,7 +20,7 @@ from reports.formats import names
 from reports.formats.packet_report import PacketReport
 from reports.formats.verification import PacketFilesGiven, verify_packet
 from reports.models import Packet
-from reports.services import anchoring, countersigned_files, writing
+from reports.services import anchoring, countersigned_files, record_checks, writing
 from reports.services.errors import RequestRefused
 from sealing import digests
 from sealing.errors import Forbidden, NotFound, TooLarge
@@ -69,11 +69,15 @@ def verify_upload(
 def check(packet: Packet, *, require_countersign: bool = False) -> PacketReport:
     """Verify the working copies of a packet as they lie on the disk.
 
-    For a complete packet, that they are those of the record too.
+    For a complete packet, that they are those of the record too, that they say so themselves, and
+    that the log tells of them.
     """
     given = _stored(packet)
     report = check_files(given, require_countersign=require_countersign)
-    return report.with_findings(_against_record(packet, given))
+    if not packet.is_complete:
+        return report
+    differs = record_checks.against_record(packet, given, report)
+    return report.with_findings([*_against_digests(packet, given), *differs])
 
 
 def check_files(files: PacketFilesGiven, *, require_countersign: bool = False) -> PacketReport:
@@ -125,10 +129,8 @@ def _read(packet: Packet, name: str) -> bytes | None:
         return b""
 
 
-def _against_record(packet: Packet, given: PacketFilesGiven) -> Iterator[Finding]:
-    """What differs from the record of a packet that was made to its end."""
-    if not packet.is_complete:
-        return
+def _against_digests(packet: Packet, given: PacketFilesGiven) -> Iterator[Finding]:
+    """Which files are not those whose digests are recorded."""
     recorded = {str(entry["name"]): str(entry["sha256"]) for entry in packet.files}
     recorded |= {entry.name: entry.sha256 for entry in countersigned_files.entries(packet)}
     for field, name in _names(packet):

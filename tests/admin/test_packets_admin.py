@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def test_another_clients_packet_is_not_there(world: World, packet: Packet) -> No
 # --- the preview ----------------------------------------------------------------------------------
 
 
-def test_preview_of_the_json_as_tables_and_as_text(world: World, packet: Packet) -> None:
+def test_preview_of_the_json_as_tables(world: World, packet: Packet) -> None:
     text = page(world, "audrey", address(packet, "preview"))
     document = packing.document(packet)
     for heading in ("What it is", "Every figure", "Sampled evidence", "What could be missing"):
@@ -170,9 +171,16 @@ def test_preview_of_the_json_as_tables_and_as_text(world: World, packet: Packet)
         assert fact in text
     assert document["sampling"]["seed"] in text
     assert "Numbers that the log lacks" in text and "Jobs of the period" in text
-    raw = page(world, "audrey", address(packet, "preview") + "?text")
-    assert "&quot;packetId&quot;:&quot;" + packet.name in raw
     assert packing.told(EventType.REPORTS_PACKET_DOWNLOADED, packet) == 0
+
+
+def test_the_preview_does_not_hand_out_the_file_itself(world: World, packet: Packet) -> None:
+    """Byte for byte it is a download, which is recorded."""
+    raw = packing.working_files(packet)[".json"].decode().strip()
+    for query in ("", "?text", "?text=1", "?format=json"):
+        text = html.unescape(page(world, "audrey", address(packet, "preview") + query))
+        assert raw not in text
+        assert '"packetId":' not in text
 
 
 def test_hostile_text_stays_text(world: World, packet: Packet) -> None:

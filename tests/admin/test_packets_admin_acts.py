@@ -15,6 +15,7 @@ from reports.admin import months
 from reports.models import Packet, PacketCountersignature
 from tests.admin import jobs
 from tests.admin.reports_pages import PACKETS, address, browser, in_this_process, page, text_of
+from tests.api.packets import stored
 from tests.carrying import carry_out
 from tests.factories import PASSWORD, World
 from tests.reports_rows import assessment
@@ -77,6 +78,14 @@ def test_what_is_there_already_is_shown_instead(world: World, packet: Packet) ->
     assert f"/{packet.pk}/change/" in text
     assert "What can’t be undone" not in text
     assert f">Generate {packet.name}</button>" not in text
+
+
+def test_what_was_made_before_the_end_would_be_followed_by_a_revision(world: World) -> None:
+    half = stored(world, at=packing.JANUARY.start)
+    text = text_of(browser(world, "olivia").post(GENERATE, JANUARY))
+    assert "There is a packet from before the period was over" in text
+    assert f"/{half.pk}/change/" in text
+    assert f"Generate {half.name}_r2" in text
 
 
 def test_a_run_that_takes_longer_is_shown_on_its_own_page(
@@ -207,7 +216,7 @@ def test_without_a_key_and_with_one_that_readers_do_not_know(world: World, packe
 def test_what_the_schedule_made_has_no_maker_and_any_officer_may(world: World) -> None:
     run = jobs.run(packing.monthly_job(), "QUEUED", account=None)
     assert carry_out(run.pk).status == "SUCCESS"
-    packet = Packet.objects.get(client="clinic-001")
+    packet = Packet.objects.get()  # the platform's: the clients came after that month
     packing.key_of(world, "olivia")
     text = page(world, "olivia", address(packet))
     assert "The schedule" in text and "not for yours" not in text
@@ -291,18 +300,18 @@ def test_a_packet_that_could_not_be_made_says_so_everywhere(
     from reports.services import making
 
     def fail(*args: Any, **kwargs: Any) -> bytes:
-        raise OSError(28, "No space left on device")
+        raise OSError(20, "Not a directory")
 
     monkeypatch.setattr(making, "render", fail)
     found = browser(world, "olivia")
     refused = found.post(GENERATE, {**JANUARY, "confirmed": "yes"})
-    assert refused.status_code == 409 and "No space left on device" in text_of(refused)
+    assert refused.status_code == 409 and "Not a directory" in text_of(refused)
     packet = Packet.objects.get()
     desk = text_of(found.get("/admin/"))
     assert "Packets that could not be made" in desk and "?state=failed" in desk
     assert packet.name in text_of(found.get(f"{PACKETS}?state=failed"))
     text = text_of(found.get(address(packet)))
-    for known in ("No space left on device", "Could not be made", "storage_error"):
+    for known in ("Not a directory", "Could not be made", "storage_error"):
         assert known in text, known
     for act in ("countersign", "revise", "download", "read", "verify"):
         assert found.get(address(packet, act)).status_code in (403, 409)

@@ -45,7 +45,8 @@ def stored(
         more |= {"maker": world.person(by), "maker_account": world.user(by)}
     made = plan(client, period.start, period.end, at=at, vault_mode="none", **more)
     final = names.files(made.name)
-    raw = {final.json: b'{"packetId":"%b"}\n' % made.name.encode(), final.pdf: b"%PDF-1.7 short\n"}
+    document = b'{"packetId":"%b"}\n' % made.name.encode()
+    raw = {final.json: document, final.pdf: short_pdf(made, digests.sha256_tag(document))}
     raw |= {f"{name}.sig": signing.sig_line(data) for name, data in list(raw.items())}
     write(made, raw)
     Packet.objects.filter(pk=made.pk).update(
@@ -69,10 +70,15 @@ def stored(
     return made
 
 
+def short_pdf(packet: Packet, json_sha256: str) -> bytes:
+    """No PDF, but it names its packet as one does."""
+    return f"%PDF-1.7 short ({packet.name}, JSON packet {json_sha256})\n".encode()
+
+
 def countersigned(world: World, packet: Packet, *, by: str = "oscar") -> bytes:
     """Adds what countersigning adds to a packet of `stored`; the PDF is returned."""
     final = names.files(packet.name)
-    pdf = b"%PDF-1.7 short, and signed twice\n"
+    pdf = short_pdf(packet, packet.json_sha256) + b"signed twice\n"
     sig = signing.sig_line(pdf)
     write(packet, {final.countersigned: pdf, final.countersigned_sig: sig})
     PacketCountersignature.objects.create(

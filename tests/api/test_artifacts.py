@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from audit.events import EventType
 from evidence.models import Artifact, Deposit
+from evidence.services import submissions
 from sealing import digests
 from tests.api.artifacts import PATH, PERIOD, RAW, form, keep
 from tests.api.evidence import Caller, fields, problem
@@ -382,3 +383,15 @@ def test_a_large_form_goes_by_way_of_the_disk(world: World, settings: Any, tmp_p
     told = caller.upload(PATH, form(raw, "scan.bin", "application/x-scan")).json()
     assert content(caller.get(told["content_url"])) == raw
     assert told["period_start"] == PERIOD["period_start"].replace("Z", ".000000Z")
+
+
+def test_too_many_in_a_day_are_told_when_to_come_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "MAX_PER_DAY", 1)
+    caller = Caller(world, "svc-clinic-001")
+    assert caller.post(PATH, body()).status_code == 201
+    response = caller.post(PATH, body())
+    problem(response, 429, "too_many_artifacts")
+    assert 0 < int(response["Retry-After"]) <= 86_401
+    assert Artifact.objects.count() == Deposit.objects.count() == 1

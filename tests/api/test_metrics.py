@@ -50,6 +50,7 @@ OURS = {
     "strongroom_clock_skew_seconds",
     "strongroom_job_runs_total",
     "strongroom_job_last_failure_timestamp_seconds",
+    "strongroom_job_last_success_timestamp_seconds",
     "strongroom_runs_open",
     "strongroom_oldest_queued_run_seconds",
     "strongroom_schedule_missed",
@@ -146,7 +147,9 @@ def test_failures_and_pauses_show(world: World, settings: Any) -> None:
     switches.pause(actor=world.actor("alice"), what="archiver", reason="Case 7")
     switches.pause(actor=world.actor("alice"), what="retention_sweep", reason="Case 7")
     ArchiverState.objects.update(lock_mismatches=5, stamp_failing_since=timezone.now())
-    RelayState.objects.create(topic="old", next_seq=0, head=bytes(32), is_failing=True)
+    settings.KAFKA_BOOTSTRAP_SERVERS = "broker:9092"
+    for topic in ("old", settings.KAFKA_TOPIC):
+        RelayState.objects.create(topic=topic, next_seq=0, head=bytes(32), is_failing=True)
     found = scrape()
     assert found["audit_export_jobs_total"] == 2
     assert found["audit_export_job_failed_total"] == 1
@@ -156,9 +159,22 @@ def test_failures_and_pauses_show(world: World, settings: Any) -> None:
         ("archiver_failing", 1),
         ("object_lock_mismatches", 5),
         ("timestamps_failing", 1),
-        ("relay_failing/old", 1),
+        ("relay_failing/strongroom.audit", 1),
     ):
         assert found[f"strongroom_audit_{name}"] == value, name
+    assert "strongroom_audit_relay_failing/old" not in found
+
+
+def test_a_stream_that_was_switched_off_is_not_behind(world: World, settings: Any) -> None:
+    seal(3)
+    for topic in ("old", settings.KAFKA_TOPIC):
+        RelayState.objects.create(topic=topic, next_seq=0, head=bytes(32), is_failing=True)
+    found = scrape()
+    told = {key: value for key, value in found.items() if "_audit_relay_" in key}
+    assert told == {
+        "strongroom_audit_relay_behind_events/strongroom.audit": 0,
+        "strongroom_audit_relay_failing/strongroom.audit": 0,
+    }
 
 
 def test_a_log_that_does_not_hold_together_is_still_measured(world: World) -> None:

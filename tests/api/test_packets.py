@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -127,7 +128,9 @@ def test_what_one_has_is_not_sent_again(world: World, packet: Packet) -> None:
         answer = olivia.get(DOOR, QUERY, **{"If-None-Match": known})
         assert (answer.status_code, answer.content) == (304, b"")
         assert answer["ETag"] == etag
-        assert answer["X-Evidence-Signature"]
+        # Whoever names no digest need not have the file, and gets nothing that proves it.
+        assert ("X-Evidence-Signature" in answer.headers) is (known != "*")
+        assert ("X-Evidence-Key-Id" in answer.headers) is (known != "*")
     assert len(helpers.events_of(EventType.REPORTS_PACKET_DOWNLOADED, packet.name)) == told
     for known in ('"other"', etag.strip('"'), "nonsense"):
         assert olivia.get(DOOR, QUERY, **{"If-None-Match": known}).status_code == 200
@@ -181,6 +184,33 @@ def test_a_bearer_token_has_it_made_and_waits(
         "clinic-001", "2026-02-01T00:00:00.000000Z",
     )  # fmt: skip
     assert Caller(world, "alice").get(DOOR, QUERY).content == answer.content
+    assert Run.objects.count() == 1
+
+
+def test_what_was_made_before_the_end_is_revised_by_a_token_and_not_by_a_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = stored(world, at=packing.JANUARY.end - timedelta(seconds=1))
+    raw = file(half, ".json").read_bytes()
+
+    def waits(run: Run, seconds: float) -> Run:
+        """By then the worker has made it."""
+        made = stored(world, run=run, revision=2)
+        run.status, run.result_summary = "SUCCESS", {"packets": [{"id": str(made.pk)}]}
+        return run
+
+    monkeypatch.setattr(packets, "wait_for", waits)
+    browser = Browser()
+    browser.force_login(world.user("olivia"))
+    assert browser.get(DOOR, QUERY).content == raw
+    olivia = Caller(world, "olivia")
+    assert olivia.get(DOOR, {**QUERY, "revision": "1"}).content == raw
+    assert Run.objects.count() == 0
+    answer = olivia.get(DOOR, QUERY)
+    whole = Packet.objects.get(revision=2)
+    assert answer.content == file(whole, ".json").read_bytes() != raw
+    assert Run.objects.get().payload["revise"] is False
+    assert olivia.get(DOOR, QUERY).content == browser.get(DOOR, QUERY).content == answer.content
     assert Run.objects.count() == 1
 
 

@@ -14,7 +14,7 @@ from audit.services import keys
 from evidence import public
 from reports.formats.verification import PacketFilesGiven
 from tests.api.test_verify_page import send
-from tests.cli.test_verify_packet import SUFFIXES
+from tests.cli.packets import SUFFIXES
 from tests.factories import World
 from tests.unit.reports import making
 

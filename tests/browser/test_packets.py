@@ -96,7 +96,6 @@ def test_the_pages_fit_and_the_pdf_opens_beside_them(
             f"{detail}countersign/",
             f"{detail}revise/",
             f"{detail}preview/",
-            f"{detail}preview/?text",
             f"{controls}{query}",
             f"{controls}SOC2_3ACC6.1/change/{query}",
             f"{controls}SOC2_3ACC6.1/assess/{query}",

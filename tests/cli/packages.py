@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ NOT_FOR_AUDITORS = frozenset({"django", "rest_framework", "psycopg", "environ", 
 # Run before the command: whoever imports Django or its kin fails at once.
 BLOCKER = """
 import sys
+from importlib import import_module
 
 class Blocker:
     def find_spec(self, name, path=None, target=None):
@@ -24,9 +26,29 @@ class Blocker:
             raise ImportError(f"{name} is not for auditors")
 
 sys.meta_path.insert(0, Blocker())
-from evidence.verify import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(import_module(MODULE).main(sys.argv[1:]))
 """
+
+
+def run_blocked(
+    module: str,
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    blocked: frozenset[str] = NOT_FOR_AUDITORS,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """The module's command line in another process, to which some packages are not there."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "AUDIT_"))}
+    code = f"MODULE, BLOCKED = {module!r}, {set(blocked)!r}\n{BLOCKER}"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**clean, "PYTHONPATH": str(PROJECT), **(environment or {})},
+    )
 
 
 @dataclass(frozen=True)
@@ -65,14 +87,8 @@ class Folder:
     def run(
         self, *arguments: str, blocked: frozenset[str] = NOT_FOR_AUDITORS, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "AUDIT_"))}
-        return subprocess.run(
-            [sys.executable, "-c", f"BLOCKED = {set(blocked)!r}\n{BLOCKER}", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.path,
-            env={**clean, "PYTHONPATH": str(PROJECT), **environment},
+        return run_blocked(
+            "evidence.verify", arguments, self.path, blocked=blocked, environment=environment
         )
 
     def verify(self, *more: str) -> subprocess.CompletedProcess[str]:

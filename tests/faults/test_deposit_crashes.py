@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from audit import failpoints
 from audit.events import Actor, EventType
 from audit.services import holds
-from evidence.models import Artifact, Deposit
+from evidence.models import Artifact, Deposit, DepositIntent
+from evidence.services import artifact_recording
 from evidence.services.vault import depositing, locks
 from evidence.services.vault.auditing import VaultAudit, audit_vault
 from evidence.services.vault.base import of_bytes
@@ -116,13 +118,21 @@ def test_a_hold_is_taken_up(prepared: World, mode: str, change: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["local", "s3"])
-def test_an_artefact_without_its_record_is_named(prepared: World, mode: str) -> None:
-    """Its bytes are locked, and nobody knows of what they are evidence: the audit says so."""
-    killed_at("artifact-1", lambda: keep(prepared))
+@pytest.mark.parametrize("step", ["vault-3", "vault-8", "artifact-1"])
+def test_an_artefact_without_its_record_is_recorded_later(
+    prepared: World, mode: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are in their place: the intent knows of what they are evidence."""
+    killed_at(step, lambda: keep(prepared))
     assert not Artifact.objects.exists() and not Deposit.objects.exists()
     assert not helpers.events_of(EventType.EVIDENCE_ARTIFACT_RECEIVED)
     audit = audit_vault(actor=SYSTEM)
     assert [item.code for item in audit.notices] == ["vault_deposit_new"]
     assert "/artifact_" in str(audit.notices[0].where)
-    keep(prepared)
-    assert Artifact.objects.count() == 1
+    monkeypatch.setattr(artifact_recording, "_LEFT", timedelta())
+    (repaired,) = in_order().repaired
+    assert repaired.endswith(": recorded")
+    (event,) = helpers.events_of(EventType.EVIDENCE_ARTIFACT_RECEIVED)
+    assert event["object"]["id"] == str(Artifact.objects.get().pk)
+    assert not DepositIntent.objects.exists()
+    assert in_order().repaired == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,17 @@ from access.models import Client
 from audit import failpoints
 from audit.events import EventType
 from ops import tasks
+from ops.metrics import sources
 from ops.models import Job, Run
 from ops.services import windows
 from reports.models import Packet
+from reports.rendering import process
+from reports.services import making
 from sealing.keys import RSA_SHA256
 from sealing.signers.local import LocalSigner
 from tests.factories import World
-from tests.faults import exports, processes
-from tests.faults.test_vault_full import small_vault
+from tests.faults import exports, permissions, processes
+from tests.faults.test_vault_full import mount, small_vault
 from tests.servers.buckets import Bucket
 from tests.services.evidence import helpers
 from tests.services.reports import packing
@@ -34,6 +39,7 @@ from tests.settings import TEST_SUPERUSER_URL
 
 __all__ = ["small_vault"]
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.usefixtures("rendered_here")]
+FAILED_RUNS = "intelgraph_soc2_job_runs_total"
 NAMES = {
     "SOC2_Evidence_platform_2026-03-01_2026-03-31",
     "SOC2_Evidence_clinic-001_2026-03-01_2026-03-31",
@@ -44,6 +50,7 @@ NAMES = {
 def run(committed_world: World) -> Run:
     """The schedule's run for March, queued: the platform and one client."""
     Client.objects.filter(pk="clinic-002").update(is_active=False)
+    packing.came(packing.LONG_AGO)
     job = packing.monthly_job()
     Job.objects.filter(pk=job.pk).update(windows_through=datetime(2026, 3, 1, 3, tzinfo=UTC))
     [made] = windows.open_due_windows(job, datetime(2026, 4, 1, 3, tzinfo=UTC))
@@ -67,11 +74,24 @@ def check_cause(run: Run, words: str, code: str) -> None:
     assert words in run.error_message
     assert run.error_message.startswith("2 of 2 packets failed. platform, clinic-001: ")
     assert failures() == set()
+    assert failed_runs() == 0
     attempt(run, is_last=True)
+    assert failed_runs() == 1
     assert (run.status, run.error_code) == ("FAILED", code)
     assert words in run.error_message
     assert failures() == NAMES
     assert not Packet.objects.filter(status="complete").exists()
+
+
+def failed_runs() -> float:
+    """What the alert watches."""
+    [found] = [
+        sample.value
+        for family in sources.get("packets").collect()
+        for sample in family.samples
+        if (sample.name, sample.labels) == (FAILED_RUNS, {"status": "failure"})
+    ]
+    return found
 
 
 def check_healed() -> None:
@@ -99,8 +119,12 @@ def failures() -> set[str]:
 def test_a_bad_signing_key(
     run: Run, local_vault: Path, settings: Any, value: str, words: str
 ) -> None:
+    """It does not pass by itself, so it is told at once."""
     settings.SIGNING_PRIVATE_KEY = value
-    check_cause(run, words, "signing_key_unusable")
+    attempt(run)
+    assert (run.status, run.error_code, run.attempts) == ("FAILED", "signing_key_unusable", 1)
+    assert run.error_message.startswith("2 of 2 packets failed. platform, clinic-001: " + words)
+    assert (failures(), failed_runs()) == (NAMES, 1)
     assert not Run.objects.filter(error_message__contains="BEGIN").exists()
 
 
@@ -116,10 +140,106 @@ def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
+@pytest.mark.parametrize("mode", [0o500, 0o000], ids=["read-only", "closed"])
+def test_a_vault_that_is_not_the_workers_own(run: Run, local_vault: Path, mode: int) -> None:
+    local_vault.mkdir()
+    local_vault.chmod(mode)
+    with permissions.as_anybody():
+        check_cause(
+            run,
+            "The vault refuses: check storage permission for COMPLIANCE_EVIDENCE_VAULT_DIR",
+            "vault_unavailable",
+        )
+    local_vault.chmod(0o750)
+    check_healed()
+
+
+def test_a_vault_that_is_a_file(run: Run, settings: Any, tmp_path: Path) -> None:
+    vault = tmp_path / "file"
+    vault.touch()
+    settings.COMPLIANCE_EVIDENCE_VAULT_DIR = str(vault)
+    check_cause(
+        run,
+        "The vault is no folder: check COMPLIANCE_EVIDENCE_VAULT_DIR",
+        "vault_unavailable",
+    )
+    vault.unlink()
+    check_healed()
+
+
+def test_no_vault_at_all(run: Run) -> None:
+    """Only another configuration makes that pass, so it is told at once."""
+    attempt(run)
+    assert (run.status, run.error_code) == ("FAILED", "vault_not_configured")
+    assert "COMPLIANCE_EVIDENCE_VAULT_DIR" in run.error_message
+    assert (failures(), failed_runs()) == (NAMES, 1)
+
+
 def test_a_bucket_that_is_away(run: Run, s3_vault: Bucket, settings: Any) -> None:
     right, settings.AUDIT_S3_ENDPOINT_URL = settings.AUDIT_S3_ENDPOINT_URL, "http://127.0.0.1:9"
     check_cause(run, "EVIDENCE_VAULT_S3_BUCKET", "vault_unavailable")
     settings.AUDIT_S3_ENDPOINT_URL = right
+    check_healed()
+
+
+@pytest.fixture
+def small_working_folder(run: Run, local_vault: Path, settings: Any) -> Iterator[Path]:
+    """The working folder on a file system of its own."""
+    folder = Path(settings.EVIDENCE_PACKAGE_DIR)
+    mount(folder, "-t", "tmpfs", "-o", "size=64k,mode=0750", "tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("how", "name"), [("ro", "EROFS"), ("size=16k", "ENOSPC")], ids=["read-only", "full"]
+)
+def test_a_working_folder_that_refuses(
+    run: Run, small_working_folder: Path, how: str, name: str
+) -> None:
+    remount(small_working_folder, how)
+    check_cause(run, f"The working folder refuses ({name}, ", "storage_error")
+    assert "check storage permission for EVIDENCE_PACKAGE_DIR" in run.error_message
+    remount(small_working_folder, "rw,size=64m")
+    check_healed()
+
+
+def test_a_working_folder_that_is_not_the_workers_own(
+    run: Run, local_vault: Path, settings: Any
+) -> None:
+    folder = Path(settings.EVIDENCE_PACKAGE_DIR)
+    before = folder.stat().st_mode
+    folder.chmod(0o500)
+    with permissions.as_anybody():
+        check_cause(run, "The working folder refuses (EACCES, ", "storage_error")
+    folder.chmod(before)
+    check_healed()
+
+
+STOPPED: dict[str, Callable[[Any], bytes]] = {
+    "rendering_timeout": lambda document: process.render(
+        document, json_sha256="sha256:" + "0" * 64, timeout_seconds=0.01
+    ),
+    "rendering_killed": lambda _: ended(-signal.SIGKILL),
+    "rendering_memory": lambda _: ended(1, b"MemoryError"),
+}
+
+
+def ended(returncode: int, told: bytes = b"") -> bytes:
+    """What the renderer makes of a child that ended so."""
+    raise process._failure(returncode, told)
+
+
+@pytest.mark.parametrize("code", STOPPED)
+def test_a_renderer_that_was_stopped(
+    run: Run, local_vault: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    render = making.render
+    monkeypatch.setattr(making, "render", lambda document, **_: STOPPED[code](document))
+    check_cause(run, "renderer", code)
+    monkeypatch.setattr(making, "render", render)
     check_healed()
 
 

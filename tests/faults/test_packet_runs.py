@@ -240,3 +240,25 @@ def test_two_runs_for_the_same_month_make_one_packet(run: Run, committed_world: 
     assert other.status == "SUCCESS"
     [told] = other.result_summary["packets"]
     assert (told["id"], told["is_new"]) == (str(packet.pk), False)
+
+
+def test_two_runs_after_the_end_make_one_revision_of_what_was_made_before_it(
+    committed_world: World, local_vault: Path
+) -> None:
+    with packing.planned_at(packing.JANUARY.start):
+        half = packing.make(committed_world)
+    both = [requested(), requested()]
+    with exports.stopped(both[0], "packet-2"):
+        assert exports.deliver(both[1]) == 0
+        both[1].refresh_from_db()
+        assert (both[1].status, both[1].error_code) == ("QUEUED", "packet_being_made")
+    Run.objects.filter(pk=both[1].pk).update(not_before=None)
+    for run in (*both, *both):
+        assert exports.deliver(run) == 0
+    whole = Packet.objects.exclude(pk=half.pk).get()
+    assert (whole.revision, whole.run) == (2, both[0])
+    packing.check_complete(whole)
+    for run in both:
+        run.refresh_from_db()
+        [told] = run.result_summary["packets"]
+        assert (run.status, told["id"]) == ("SUCCESS", str(whole.pk))

@@ -32,6 +32,7 @@ def test_two_missed_months_are_made_when_a_worker_starts(
     Client.objects.filter(pk="clinic-002").update(is_active=False)
     last = month_before(timezone.now())
     before = month_before(last.start)
+    packing.came(packing.LONG_AGO)
     job = packing.monthly_job()
     # 03:00 of the first of last month had its run; the two windows since had none.
     Job.objects.filter(pk=job.pk).update(windows_through=before.end.replace(hour=2))

@@ -18,7 +18,7 @@ OPERATORS = PROJECT / "docs" / "operators"
 PAGE = (OPERATORS / "evidence-export.md").read_text(encoding="utf-8")
 SETTINGS = (PROJECT / "config" / "settings.py").read_text(encoding="utf-8")
 READ = re.compile(
-    r'env\.\w+\(\s*"((?:COMPLIANCE_EVIDENCE|EVIDENCE|TSA)_\w+|KEY_ENCRYPTION_KEYS_FORMER)"'
+    r'env\.\w+\(\s*"((?:COMPLIANCE_EVIDENCE|EVIDENCE(?!_ARTIFACT)|TSA)_\w+|KEY_ENCRYPTION_KEYS_FORMER)"'
 )
 
 

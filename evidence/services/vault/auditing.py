@@ -12,7 +12,7 @@ from audit.events import Actor, EventType
 from audit.services import trail
 from evidence.formats.contents import VaultMode
 from evidence.models import Deposit, Package, PackageStatus
-from evidence.services import countersign_vault
+from evidence.services import artifact_recording, countersign_vault
 from evidence.services.errors import VaultNotConfigured
 from evidence.services.vault import (
     deposit_examining,
@@ -71,6 +71,7 @@ def _catch_up(actor: Actor, audit: VaultAudit) -> None:
     audit.repaired += [f"{name}: timestamp" for name in stamped.done]
     for bundle_id, reason in stamped.failures:
         audit.tell(Finding("vault_timestamp_waiting", None, reason, bundle_id))
+    audit.repaired += artifact_recording.make_up().repaired
     for item in making_up.registered():
         made = item.run(actor)
         audit.repaired += made.repaired

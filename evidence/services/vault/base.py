@@ -70,6 +70,13 @@ class Stream:
         return digests.tag(self._digest.digest())
 
 
+def measured(blocks: Iterator[bytes]) -> tuple[str, int]:
+    """The tagged digest and the size of what is read to its end."""
+    stream = Stream(blocks)
+    stream.drain()
+    return stream.sha256, stream.size_bytes
+
+
 def of_file(name: str, path: Path, sha256: str) -> Source:
     """The package as it is. Reading raises PackageFileMissing where it can't be read, and
     PackageDiffers at its end if it is not the one that was signed."""

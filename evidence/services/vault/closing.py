@@ -18,6 +18,7 @@ from evidence.services.vault.errors import VaultDiffers, VaultUnavailable
 from evidence.services.vault.staging import FILE_MODE
 from sealing import digests, immutable
 from sealing.errors import NotFound
+from sealing.files import PathRefused
 from sealing.immutable import Flag, Setting
 
 READ_ONLY: Final = "read-only"
@@ -28,6 +29,7 @@ _SETTING: Final = "COMPLIANCE_EVIDENCE_VAULT_DIR"
 _NOT_OURS: Final = frozenset({staging.FOLDER, "lost+found"})
 _BLOCK: Final = 1 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_FOLDER: Final = frozenset({errno.ENOTDIR, errno.EEXIST})
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -37,14 +39,26 @@ def problems() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        told = f"{errno.errorcode.get(error.errno or 0, 'EIO')}, {error.strerror}"
-        if error.errno in _FULL:
-            message = f"The vault is full: free or add space for {_SETTING} ({told})."
-        elif error.errno in _REFUSED:
-            message = f"The vault refuses: check storage permission for {_SETTING} ({told})."
-        else:
-            message = f"The vault can't be used: check {_SETTING} ({told})."
-        raise VaultUnavailable(message, field=_SETTING) from error
+        raise _unavailable(error) from error
+    except PathRefused as error:
+        # The name may be one of ours, and the system did not let us look where it leads.
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or cause.errno == errno.ENAMETOOLONG:
+            raise
+        raise _unavailable(cause) from error
+
+
+def _unavailable(error: OSError) -> VaultUnavailable:
+    told = f"{errno.errorcode.get(error.errno or 0, 'EIO')}, {error.strerror}"
+    if error.errno in _FULL:
+        message = f"The vault is full: free or add space for {_SETTING} ({told})."
+    elif error.errno in _REFUSED:
+        message = f"The vault refuses: check storage permission for {_SETTING} ({told})."
+    elif error.errno in _NO_FOLDER:
+        message = f"The vault is no folder: check {_SETTING} ({told})."
+    else:
+        message = f"The vault can't be used: check {_SETTING} ({told})."
+    return VaultUnavailable(message, field=_SETTING)
 
 
 def close_file(path: Path, *, with_flag: bool) -> str:

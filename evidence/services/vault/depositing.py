@@ -4,12 +4,14 @@ As for packages (`evidence.services.vault.deposit`): ``stage`` prepares the file
 for them, ``commit`` puts them in their place, locks them and reads them back, and ``record`` stores
 that they are there, in the transaction that stores what they belong to. An attempt that was killed
 anywhere is taken up by the next one with the same plan: what lies there already is adopted if it is
-the same. Deposits lie in the vault in clear, whatever EVIDENCE_VAULT_ENCRYPTION says of packages.
+the same. From before the lock until the record there is a `DepositIntent`, so that the audit knows
+what an attempt left that nobody took up. Deposits lie in the vault in clear, whatever
+EVIDENCE_VAULT_ENCRYPTION says of packages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +21,16 @@ from audit import failpoints
 from evidence.formats.contents import VaultMode
 from evidence.formats.errors import FormatRefused
 from evidence.formats.names import parse_deposit_folder
-from evidence.models import Deposit, DepositKind, DepositLock, DepositObject
+from evidence.models import (
+    Deposit,
+    DepositIntent,
+    DepositKind,
+    DepositLock,
+    DepositObject,
+)
 from evidence.services.errors import VaultNotConfigured
 from evidence.services.vault import holding, opening
-from evidence.services.vault.base import Kept, Lock, Preparation, Source, Stream, Vault
+from evidence.services.vault.base import Kept, Lock, Preparation, Source, Stream, Vault, measured
 from evidence.services.vault.errors import VaultDiffers
 from evidence.services.vault.opening import vault_of
 from sealing.errors import NotFound
@@ -56,6 +64,17 @@ class Plan:
         """The last part of the folder."""
         return self.folder.rpartition("/")[2]
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What the intent and the record say alike."""
+        return {
+            "kind": self.kind,
+            "client": self.client,
+            "retention_policy": self.retention_policy,
+            "period_start": self.period_start,
+            "period_end": self.period_end,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -64,6 +83,7 @@ class Staged:
     plan: Plan
     vault: Vault
     preparation: Preparation
+    files: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +125,35 @@ def stage(plan: Plan, sources: Iterable[Source]) -> Staged:
     if (found.kind, found.client_id) != (plan.kind, client_id):
         raise FormatRefused(f"{plan.folder} is no folder of this kind and client.")
     vault = vault_of(plan.mode)
-    preparation = vault.prepare(plan.folder)
+    preparation, planned = vault.prepare(plan.folder), dict[str, dict[str, Any]]()
     try:
         for source in sources:
             _check_file_name(source.name)
             preparation.add(source)
+            sha256, size = measured(source.blocks())
+            planned[source.name] = {"sha256": sha256, "size_bytes": size}
     except BaseException:
         preparation.discard()
         raise
-    return Staged(plan, vault, preparation)
+    return Staged(plan, vault, preparation, planned)
 
 
-def commit(staged: Staged) -> Committed:
+def commit(
+    staged: Staged, *, actor_id: str = "", about: Mapping[str, Any] | None = None
+) -> Committed:
     """Gives the deposit its place and its lock, and reads everything back.
+
+    Called outside of transactions: the intent has to be stored before anything is locked.
+
+    Args:
+        actor_id: in whose name; the intent names it.
+        about: what the audit needs to record the deposit, should this process die.
 
     Raises:
         VaultUnavailable. VaultDiffers: something else lies there.
     """
     plan, locked_at = staged.plan, datetime.now(UTC)
+    _intend(staged, actor_id, about or {})
     cases = holding.cases_over(plan.period_start, plan.period_end)
     lock = Lock(Retention(LockMode.COMPLIANCE, plan.retain_until), bool(cases))
     kept = staged.vault.commit(staged.preparation, lock, ())
@@ -133,16 +164,9 @@ def commit(staged: Staged) -> Committed:
 def record(committed: Committed, *, actor_id: str) -> Deposit:
     """Stores that the deposit is there, within the transaction that stores what it belongs to."""
     plan = committed.plan
+    DepositIntent.objects.filter(mode=plan.mode, folder=plan.folder).delete()
     deposit = Deposit.objects.create(
-        kind=plan.kind,
-        client=plan.client,
-        name=plan.name,
-        mode=plan.mode,
-        folder=plan.folder,
-        retention_policy=plan.retention_policy,
-        period_start=plan.period_start,
-        period_end=plan.period_end,
-        actor_id=actor_id,
+        name=plan.name, mode=plan.mode, folder=plan.folder, actor_id=actor_id, **plan.columns
     )
     DepositObject.objects.bulk_create(
         DepositObject(deposit=deposit, name=kept.name, **_facts(kept, until=plan.retain_until))
@@ -252,6 +276,16 @@ def _compared(stream: Stream, row: DepositObject) -> Iterator[bytes]:
         yield block
     if (stream.sha256, stream.size_bytes) != (row.sha256, row.size_bytes):
         raise VaultDiffers(f"{row.name} in the vault is not what was put there.")
+
+
+def _intend(staged: Staged, actor_id: str, about: Mapping[str, Any]) -> None:
+    plan = staged.plan
+    told = {"files": staged.files, "about": dict(about), "actor_id": actor_id}
+    DepositIntent.objects.update_or_create(
+        mode=plan.mode,
+        folder=plan.folder,
+        defaults=plan.columns | told | {"retain_until": plan.retain_until},
+    )
 
 
 def _check_file_name(name: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sealing.errors import Conflict, IntegrityFailure, Invalid, Unavailable
+from audit.events import EventType
+from sealing.errors import Conflict, IntegrityFailure, Invalid, StrongroomError, Unavailable
 
 
 class VaultUnavailable(Unavailable):
@@ -27,3 +28,14 @@ class RetentionNotExtended(Invalid):
     """The end of a lock that was asked for is none that could be set."""
 
     code = "retention_not_extended"
+
+
+def event_of(error: StrongroomError) -> EventType:
+    """What is recorded where countersigned files did not get into the vault.
+
+    Only where something else lies in their place does the vault differ; otherwise they are late,
+    and the vault's audit makes up for it.
+    """
+    if isinstance(error, VaultDiffers):
+        return EventType.EVIDENCE_VAULT_DIFFERS
+    return EventType.EVIDENCE_VAULT_DELAYED

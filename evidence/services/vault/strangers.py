@@ -10,7 +10,8 @@ from typing import Final
 from evidence.formats import names
 from evidence.formats.contents import VaultMode
 from evidence.formats.errors import FormatRefused
-from evidence.models import Deposit, Package, PackageStatus, VaultCopy
+from evidence.models import Deposit, DepositKind, Package, PackageStatus, VaultCopy
+from evidence.services.vault import intents
 from evidence.services.vault.audited import VaultAudit
 from evidence.services.vault.base import Vault
 from evidence.services.vault.errors import VaultUnavailable
@@ -76,8 +77,22 @@ def _tell_no_package(audit: VaultAudit, vault: Vault, folder: str) -> None:
         )
         audit.notice(Finding("vault_deposit_new", True, message, folder))
         return
+    if _is_unfinished(vault, folder):
+        what = DepositKind(names.parse_deposit_folder(folder).kind).label.lower()
+        message = (
+            f"The {what} {folder.rpartition('/')[2]} was put here and never recorded. It is what"
+            " was to be put here, and stays until its lock ends."
+        )
+        audit.notice(Finding("vault_deposit_unfinished", True, message, folder))
+        return
     message = "No record knows of this deposit: what failed, or somebody else, left it."
     audit.tell(Finding("vault_deposit_unrecorded", False, message, folder))
+
+
+def _is_unfinished(vault: Vault, folder: str) -> bool:
+    """Whether somebody meant to put there what lies there, and nothing else does."""
+    intent = intents.of_folder(vault, folder)
+    return intent is not None and bool(intents.found_of(vault, intent))
 
 
 def _is_new(vault: Vault, folder: str) -> bool:

@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 from audit.events import Actor, EventType
 from audit.services import trail
 from evidence.models import Artifact, Deposit
-from evidence.services import artifacts
+from evidence.services import artifacts, submissions
 from evidence.services.errors import RequestRefused
 from evidence.services.vault import depositing
 from evidence.services.vault.errors import VaultUnavailable
@@ -168,3 +168,29 @@ def test_another_clients_is_not_there(world: World, local_vault: Path) -> None:
     for read in (artifacts.by_id, artifacts.read):
         with pytest.raises(NotFound):
             read(actor=world.actor("ben"), artifact_id=artifact.pk)
+
+
+def test_a_period_that_has_not_begun_is_refused(world: World, local_vault: Path) -> None:
+    begins = datetime.now(UTC) + timedelta(minutes=5)
+    with pytest.raises(RequestRefused) as refused:
+        keep(world, period_start=begins, period_end=begins + timedelta(days=1))
+    assert refused.value.field == "period_start"
+    with pytest.raises(RequestRefused) as refused:
+        keep(world, period_start=START, period_end=START + timedelta(days=3 * 366, seconds=1))
+    assert refused.value.field == "period_end"
+    now = datetime.now(UTC)
+    assert keep(world, period_start=now, period_end=now + timedelta(days=30))
+
+
+def test_an_account_hands_in_so_many_a_day(
+    world: World, local_vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "MAX_PER_DAY", 2)
+    keep(world), keep(world)
+    with pytest.raises(submissions.TooManyArtifacts) as refused:
+        keep(world)
+    assert 86_300 < refused.value.wait < 86_500
+    assert keep(world, "svc-clinic-001")  # each account by itself
+    tomorrow = datetime.now(UTC) + timedelta(days=1, minutes=1)
+    monkeypatch.setattr(submissions.clock, "host_clock", lambda: tomorrow)
+    assert keep(world)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from audit.models import Checkpoint
 from evidence.formats.completeness import Observed
-from evidence.services.completeness import MAX_WINDOWS, observe, windows
+from evidence.services.completeness import observe, windows
+from ops import cron, registry
 from ops.models import Job, Run
 from sealing.errors import Invalid
 from tests.factories import World
@@ -17,7 +19,7 @@ from tests.services.evidence.helpers import export
 
 pytestmark = pytest.mark.django_db
 
-DAY = timedelta(days=1)
+DAY, MICRO = timedelta(days=1), timedelta(microseconds=1)
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = datetime(2026, 4, 1, tzinfo=UTC)
@@ -104,10 +106,57 @@ def test_a_taken_up_export_tells_what_was_observed_when_it_was_planned(world: Wo
     assert helpers.member(package, "completeness.json")["observed"] == package.observed
 
 
-def test_a_schedule_of_every_minute_is_counted_up_to_a_limit() -> None:
-    assert len(list(windows("* * * * *", START, END + 30 * DAY))) == MAX_WINDOWS
+def test_all_windows_of_a_schedule_are_counted() -> None:
+    assert sum(1 for _ in windows("* * * * *", START, END + 30 * DAY)) == 61 * 24 * 60
     assert list(windows("0 0 1 * *", START, END)) == [START]
     assert list(windows("0 0 1 * *", END, END)) == []
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "* * 3 * *", "*/7 */5 * * *", "5,3,59 0 * * 0", "0 3 1 * 1", "15-45/10 22-23 * mar-apr *",
+        "0 0 29 2 *", "59 23 31 * *", "10 4 */2 * sun", "1 1 * * 7", "30 12 * * mon-fri",
+    ],
+)  # fmt: skip
+def test_windows_are_those_by_which_jobs_run(schedule: str) -> None:
+    start, end = START + timedelta(hours=5, minutes=3, seconds=1), END + 40 * DAY
+    by_cron = list(cron.windows(schedule, after=start - MICRO, until=end - MICRO))
+    assert list(windows(schedule, start, end)) == by_cron
+
+
+def test_windows_beyond_the_first_twenty_thousand_are_told(world: World) -> None:
+    job = nightly(world)
+    Job.objects.filter(pk=job.pk).update(schedule_cron="* * * * *")
+    ran(job, 30, "SUCCESS")
+    after = END + DAY
+    (found,) = [item for item in observed(world, after).jobs if item.name == job.name]
+    assert (found.expected, found.succeeded) == (31 * 24 * 60, 1)
+    assert (found.missing_count, len(found.missing)) == (found.expected - 1, 100)
+    hours = observe(client=None, start=START - 1000 * DAY, end=END, now=after).heartbeat
+    assert hours.missing_count <= hours.hours <= 1031 * 24
+    assert Observed.from_dict(observed(world, after).as_dict()) == observed(world, after)
+
+
+def test_jobs_of_every_client_are_told_where_they_are_asked_for(world: World) -> None:
+    nightly(world), nightly(world, client="clinic-002")
+    given = {"client": None, "start": START, "end": END, "now": NOW}
+    mine = {item.name for item in observe(**given).jobs}
+    every = {item.name for item in observe(**given, is_every_client=True).jobs}
+    assert every - mine == {"nightly-clinic-001", "nightly-clinic-002"}
+
+
+def test_what_has_nothing_to_do_has_missed_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = registry.get("compliance_evidence_export")
+    idle = dataclasses.replace(kind, is_wanted=lambda: False)
+    monkeypatch.setitem(registry._types._entries, kind.name, idle)
+    job = nightly(world)
+    assert job.name not in {item.name for item in observed(world).jobs}
+    ran(job, 2, "FAILED")
+    (found,) = [item for item in observed(world).jobs if item.name == job.name]
+    assert (found.expected, found.failed, found.missing_count) == (11, 1, 10)
 
 
 @pytest.mark.parametrize(

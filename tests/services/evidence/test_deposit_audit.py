@@ -13,7 +13,7 @@ import pytest
 
 from audit.events import Actor, EventType
 from audit.services import holds
-from evidence.models import Deposit
+from evidence.models import Deposit, DepositIntent
 from evidence.services.vault import auditing, depositing, making_up, strangers
 from evidence.services.vault.auditing import VaultAudit, audit_vault
 from evidence.services.vault.base import of_bytes
@@ -173,9 +173,10 @@ def test_nothing_is_repaired_where_nothing_is_recorded(
 
 
 def unrecorded(mode: str, **changes: Any) -> None:
-    """A deposit as a process leaves it that died before it stored the record."""
+    """A deposit that nobody meant to put there, as far as is known."""
     plan = deposits.plan(mode, **changes)
     depositing.commit(depositing.stage(plan, [of_bytes(PDF, b"%PDF")]))
+    DepositIntent.objects.filter(folder=plan.folder).delete()
 
 
 def test_a_deposit_on_its_way_is_a_notice(world: World, mode: str) -> None:

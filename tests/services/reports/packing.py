@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, LiteralString
 
+import psycopg
+import pytest
 from django.conf import settings
+from django.db import connections
 
 from access.models import Client
 from audit.events import Actor, EventType
@@ -19,13 +25,16 @@ from ops.models import Job
 from ops.services import execution, jobs, windows
 from reports.formats.period import Period, month_before
 from reports.models import Packet, PacketCountersignature
-from reports.services import countersigning, packets, writing
+from reports.services import countersigning, packets, planning, writing
 from sealing import digests
 from sealing.keys import ECDSA_P256
 from sealing.results import Verdict
 from tests.factories import PASSWORD, World
 from tests.services.evidence import helpers
+from tests.settings import TEST_SUPERUSER_URL
 
+# Before every period of the tests.
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 FOUR = (".json", ".json.sig", ".pdf", ".pdf.sig")
 SIX = (*FOUR, ".countersigned.pdf", ".countersigned.pdf.sig")
@@ -52,6 +61,30 @@ def monthly_job() -> Job:
     """The built-in job, as every installation has it."""
     jobs.ensure_builtin_jobs()
     return Job.objects.get(name=packets.JOB_TYPE)
+
+
+def came(moment: datetime, *client_ids: str) -> None:
+    """The clients (all, if none is named) were taken in at that moment: it never changes later."""
+    names = list(client_ids or Client.objects.values_list("pk", flat=True))
+    _overwrite("access_client", "created_at = %s WHERE id = ANY(%s)", [moment, names])
+
+
+@contextlib.contextmanager
+def planned_at(moment: datetime) -> Iterator[None]:
+    """What is planned meanwhile was generated at that moment; the keys are older than that."""
+    _overwrite("audit_signingkey", "not_before = %s", [LONG_AGO])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "timezone", SimpleNamespace(now=lambda: moment))
+        yield
+
+
+def _overwrite(table: LiteralString, what: LiteralString, values: list[Any]) -> None:
+    """Writes over what triggers keep: only a superuser can, in a database that is thrown away."""
+    database = connections["default"].settings_dict["NAME"]
+    with psycopg.connect(TEST_SUPERUSER_URL, dbname=database) as superuser:
+        superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        superuser.execute(f"UPDATE {table} SET {what}", values)
+        superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def scheduled() -> Packet:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from access import policy
 from audit.models import PendingEvent
 from audit.services.trail import AuditDisabled
 from reports import catalogue
 from reports.formats.period import Period
-from reports.models import AssessmentState, ControlAssessment
-from reports.services import controls
+from reports.models import AssessmentState, ControlAssessment, Packet
+from reports.services import assessed, controls
 from sealing import digests
 from sealing.errors import Forbidden, Invalid, NotFound
 from tests.factories import World
@@ -73,7 +75,7 @@ def test_what_was_assessed_later_does_not_count_for_what_was_made_before(world: 
 
 
 @pytest.mark.parametrize(
-    ("assessed", "asked", "counts"),
+    ("found_in", "asked", "counts"),
     [
         (JANUARY, JANUARY, True),
         (QUARTER, JANUARY, True),
@@ -84,11 +86,58 @@ def test_what_was_assessed_later_does_not_count_for_what_was_made_before(world: 
     ids=["same", "of a longer", "within", "another", "longer than assessed"],
 )
 def test_it_counts_for_every_period_within_its_own(
-    world: World, assessed: Period, asked: Period, counts: bool
+    world: World, found_in: Period, asked: Period, counts: bool
 ) -> None:
-    assessment(world, period=assessed)
+    assessment(world, period=found_in)
     assert bool(controls.assessments_of("clinic-001", "SOC2", asked)) is counts
     assert (controls.state_in("SOC2", "CC6.1", "clinic-001", asked) is not None) is counts
+
+
+def states(period: Period, before: datetime | None = None) -> list[str]:
+    """What every door says of the control in a period."""
+    moment = before or timezone.now()
+    packet = Packet(
+        framework="SOC2",
+        client_id="clinic-001",
+        period_start=period.start,
+        period_end=period.end,
+        generated_at=moment + timedelta(seconds=1),
+    )
+    told = [
+        controls.assessments_of("clinic-001", "SOC2", period, before).get("CC6.1"),
+        controls.state_in("SOC2", "CC6.1", "clinic-001", period, before),
+    ]
+    found = [controls.state_of(item) for item in told]
+    in_packet = assessed.assessments_of(packet).get("CC6.1")
+    found.append("not assessed" if in_packet is None else in_packet.as_dict()["state"])
+    if before is None:
+        heat = controls.states_of_clients(["clinic-001"], "SOC2", period)
+        found.append(heat.get(("clinic-001", "CC6.1"), "not assessed"))
+    return found
+
+
+def test_nobody_assesses_what_has_not_happened_yet(world: World) -> None:
+    today = days_from_now(0)
+    assessment(world, period=Period(today.start, today.start + timedelta(days=1000)))
+    assert set(states(today)) == {"compliant"}, "it goes on"
+    later = days_from_now(200)
+    assert set(states(later)) == {"not assessed"}
+    assert set(states(later, later.start + timedelta(hours=1))) == {"not assessed"}
+    assert set(states(later, later.end + timedelta(hours=1))) == {"not assessed"}
+
+
+def test_what_was_found_before_the_end_counts_until_then(world: World) -> None:
+    today = days_from_now(0)
+    assessment(world, period=today)
+    assert set(states(today, today.end - timedelta(microseconds=1_000_001))) == {"compliant"}
+    assert set(states(today, today.end)) == {"not assessed"}
+
+
+def test_what_is_over_is_assessed_from_its_end(world: World) -> None:
+    yesterday = days_from_now(-1)
+    assessment(world, period=Period(yesterday.start, days_from_now(30).end))
+    assert set(states(yesterday)) == {"compliant"}
+    assert set(states(yesterday, days_from_now(40).end)) == {"compliant"}
 
 
 def test_clients_and_the_platform_are_apart(world: World) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
 
+from access.models import Person, User
 from audit import failpoints
 from audit.events import Actor, EventType
 from audit.services import keys
 from evidence.services.vault import auditing
 from reports.formats.pdf_errors import KeyUnsuitable
 from reports.models import Packet, PacketCountersignature
-from reports.services import countersigned_files, files, verification, writing
+from reports.services import (
+    countersigned_files,
+    countersigning,
+    files,
+    verification,
+    writing,
+)
 from reports.services.errors import (
     AlreadyCountersigned,
     CountersignerIsMaker,
@@ -162,6 +171,105 @@ def test_a_revision_is_countersigned_by_itself(committed_world: World, packet: P
     assert PacketCountersignature.objects.count() == 2
 
 
+def closed(world: World, packet: Packet) -> None:
+    User.objects.filter(username="oscar").update(is_active=False)
+
+
+def without_grants(world: World, packet: Packet) -> None:
+    world.user("oscar").grants.update(revoked_at=timezone.now())
+
+
+def key_retired(world: World, packet: Packet) -> None:
+    keys.retire_key(actor=world.actor("oscar"), key=packing.key_of(world, "oscar"))
+
+
+def found_to_be_the_maker(world: World, packet: Packet) -> None:
+    Person.objects.filter(pk=world.person("oscar").pk).update(merged_into=packet.maker)
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        (closed, Forbidden),
+        (without_grants, Forbidden),
+        (key_retired, KeyIsNotYours),
+        (found_to_be_the_maker, CountersignerIsMaker),
+    ],
+)
+def test_what_changed_while_it_was_signed_counts(
+    committed_world: World,
+    packet: Packet,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[World, Packet], None],
+    refusal: type[StrongroomError],
+) -> None:
+    """Signing takes a while: an authority is asked for the time."""
+    key = packing.key_of(committed_world, "oscar")
+
+    def listener(name: str) -> None:
+        if name == "countersign-1":
+            change(committed_world, packet)
+
+    monkeypatch.setattr(failpoints, "listener", listener)
+    with pytest.raises(refusal):
+        packing.countersign(committed_world, packet, signing_key_id=key.key_id)
+    assert not PacketCountersignature.objects.exists()
+    [event] = helpers.events_of(EventType.REPORTS_PACKET_COUNTERSIGN_REFUSED, packet.name)
+    assert (event["outcome"], event["data"]["code"]) == ("denied", refusal.code)
+
+
+def test_what_the_table_refuses_is_told_as_what_it_is(
+    committed_world: World, packet: Packet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found to be the maker at the last moment, which the trigger sees."""
+    monkeypatch.setattr(
+        countersigning,
+        "_ensure_still_allowed",
+        lambda *_: found_to_be_the_maker(committed_world, packet),
+    )
+    with pytest.raises(CountersignerIsMaker):
+        packing.countersign(committed_world, packet)
+    [event] = helpers.events_of(EventType.REPORTS_PACKET_COUNTERSIGN_REFUSED, packet.name)
+    assert event["data"]["code"] == CountersignerIsMaker.code
+
+
+def lost(packet: Packet) -> dict[str, bytes]:
+    """Both countersigned working copies, taken away."""
+    before = packing.working_files(packet)
+    for suffix in (".countersigned.pdf", ".countersigned.pdf.sig"):
+        writing.file_of(packet, f"{packet.name}{suffix}").unlink()
+    return before
+
+
+def test_a_lost_working_copy_comes_back_from_the_vault(
+    committed_world: World, packet: Packet
+) -> None:
+    packing.countersign(committed_world, packet)
+    before = lost(packet)
+    assert verification.check(packet).verdict is Verdict.VALID, "by the vault's copy"
+    assert list(countersigned_files.unfinished()) == [packet]
+    with pytest.raises(AlreadyCountersigned):
+        packing.countersign(committed_world, packet)
+    assert packing.working_files(packet) == before
+    lost(packet)
+    audit = auditing.audit_vault(actor=Actor.system("tests"))
+    assert any(packet.name in item for item in audit.repaired)
+    packing.check_complete(packet, suffixes=packing.SIX)
+    assert list(countersigned_files.unfinished()) == []
+
+
+def test_what_is_lost_everywhere_is_countersigned_nevertheless(
+    committed_world: World, packet: Packet, settings: Any
+) -> None:
+    packing.countersign(committed_world, packet)
+    lost(packet)
+    settings.COMPLIANCE_EVIDENCE_VAULT_DIR = ""
+    with pytest.raises(AlreadyCountersigned):
+        packing.countersign(committed_world, packet)
+    assert packing.told(EventType.EVIDENCE_VAULT_DELAYED, packet) == 1
+    assert "packet_file_missing" in [issue.code for issue in verification.check(packet).issues]
+
+
 def test_what_the_vault_did_not_take_is_made_up_by_its_audit(
     committed_world: World, packet: Packet, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -176,7 +284,8 @@ def test_what_the_vault_did_not_take_is_made_up_by_its_audit(
     packing.countersign(committed_world, packet, signing_key_id=key.key_id)
     monkeypatch.setattr(failpoints, "listener", None)
     settings.COMPLIANCE_EVIDENCE_VAULT_DIR = vault
-    assert packing.told(EventType.EVIDENCE_VAULT_DIFFERS, packet) == 1
+    assert packing.told(EventType.EVIDENCE_VAULT_DELAYED, packet) == 1
+    assert packing.told(EventType.EVIDENCE_VAULT_DIFFERS, packet) == 0
     assert sorted(packing.working_files(packet)) == sorted(packing.SIX)
     assert sorted(packing.vault_files(packet)) == sorted(packing.FOUR)
     assert list(countersigned_files.unfinished()) == [packet]

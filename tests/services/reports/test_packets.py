@@ -12,13 +12,23 @@ from django.conf import settings as current
 from django.utils import timezone
 
 from audit.events import EventType
+from audit.services import clock
 from evidence.services.errors import VaultNotConfigured
+from evidence.services.vault.errors import VaultUnavailable
+from ops import tasks
 from ops.models import Run
 from reports import selectors
 from reports.formats.period import Period, PeriodRefused
 from reports.models import Packet
-from reports.services import packets, writing
-from reports.services.errors import NothingToRevise, PacketFailed, RequestRefused
+from reports.services import outcomes, packets, planning, writing
+from reports.services.errors import (
+    NothingToRevise,
+    PacketBeingMade,
+    PacketFailed,
+    RequestRefused,
+)
+from reports.services.requests import PacketRequest
+from sealing.errors import IntegrityFailure
 from tests.factories import World
 from tests.services.evidence import helpers
 from tests.services.reports import packing
@@ -88,6 +98,66 @@ def test_a_revision_needs_a_reason_and_tells_what_it_follows(
     assert third.revision == 3
 
 
+def test_made_before_the_period_was_over_it_is_revised_when_it_is_over(
+    committed_world: World, local_vault: Path
+) -> None:
+    with packing.planned_at(JANUARY.end - timedelta(microseconds=1)):
+        half = packing.make(committed_world)
+        assert packing.make(committed_world) == half, "it is all that there can be"
+    whole = packing.make(committed_world, by="oscar")
+    assert packing.make(committed_world) == whole
+    assert (whole.revision, whole.maker) == (2, committed_world.person("oscar"))
+    assert whole.reason == "Revision 1 was made before the period was over."
+    assert packing.document(whole)["supersedes"]["packetId"] == half.name
+    packing.check_complete(whole)
+    packing.check_complete(half)
+
+
+def test_made_at_the_very_end_it_stands(committed_world: World, local_vault: Path) -> None:
+    with packing.planned_at(JANUARY.end):
+        packet = packing.make(committed_world)
+    assert packing.make(committed_world) == packet
+
+
+def test_who_saw_the_half_one_last_makes_no_third(
+    committed_world: World, local_vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between his look and his plan another run has made the revision: he is put off."""
+    with packing.planned_at(JANUARY.start):
+        packing.make(committed_world)
+    whole = packing.make(committed_world)
+    with monkeypatch.context() as patch, pytest.raises(PacketFailed) as put_off:
+        patch.setattr(planning, "standing", lambda client_id, period: None)
+        packing.make(committed_world)
+    assert put_off.value.code == "run_goes_on"
+    run = Run.objects.get(status="QUEUED")
+    assert run.error_code == PacketBeingMade.code
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+    tasks.execute_run(str(run.pk))
+    run.refresh_from_db()
+    assert [item["id"] for item in run.result_summary["packets"]] == [str(whole.pk)]
+    assert Packet.objects.count() == 2
+
+
+def test_a_run_from_before_the_end_is_not_waited_for_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packets, "wait_for", lambda run, seconds: run)
+    now = timezone.now().replace(microsecond=0)
+    period = Period(now - timedelta(days=1), now + timedelta(minutes=1))
+
+    def asked() -> Run | None:
+        return packets.request_packet(
+            actor=world.actor("alice"), client_id="clinic-001", period=period
+        ).run
+
+    early = asked()
+    assert asked() == early
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "host_clock", lambda: period.end)
+        assert asked() != early
+
+
 def test_what_is_not_there_is_not_revised(committed_world: World, local_vault: Path) -> None:
     with pytest.raises(NothingToRevise):
         packing.make(committed_world, revise=True, reason="Why not")
@@ -126,6 +196,43 @@ def test_without_a_vault_no_packet_is_made(committed_world: World) -> None:
     name = "SOC2_Evidence_clinic-001_2026-01-01_2026-01-31"
     [event] = helpers.events_of(EventType.REPORTS_PACKET_FAILED, name)
     assert event["data"]["code"] == VaultNotConfigured.code
+
+
+def failed_after_its_lock(world: World) -> Packet:
+    """A packet that could not be recorded once its files were locked away."""
+
+    def refused(**_: Any) -> None:
+        raise IntegrityFailure("refused")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outcomes, "record_success", refused)
+        with pytest.raises(PacketFailed):
+            packing.make(world)
+    return Packet.objects.get(status="failed")
+
+
+def test_a_vault_that_is_configured_no_more_blocks_nothing(
+    committed_world: World, local_vault: Path, s3_vault: Any, settings: Any
+) -> None:
+    """Whether files of the attempt lie there can't be told: its name is left alone."""
+    assert failed_after_its_lock(committed_world).vault_mode == "local"
+    settings.COMPLIANCE_EVIDENCE_VAULT_DIR = ""
+    packet = packing.make(committed_world)
+    assert (packet.revision, packet.vault_mode) == (2, "s3")
+    assert packet.reason == planning._UNKNOWN
+    packing.check_complete(packet)
+
+
+def test_another_vault_that_is_away_blocks_nothing_but_its_own_does(
+    committed_world: World, s3_vault: Any, settings: Any
+) -> None:
+    assert failed_after_its_lock(committed_world).vault_mode == "s3"
+    asked = PacketRequest("clinic-001", JANUARY)
+    assert planning._revision(asked, "local") == (2, planning._BURNT)
+    settings.AUDIT_S3_ENDPOINT_URL = "http://127.0.0.1:9"
+    assert planning._revision(asked, "local") == (2, planning._UNKNOWN)
+    with pytest.raises(VaultUnavailable):
+        planning._revision(asked, "s3")
 
 
 def test_what_lies_in_the_way_is_not_replaced(committed_world: World, local_vault: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from access.models import Client
+from audit.services import sealing
 from ops import tasks
 from ops.models import Job, Run
 from ops.services import runs, windows
 from reports.models import Packet
 from tests.factories import World
+from tests.services.evidence import helpers
 from tests.services.reports import packing
 
 MIDNIGHT = datetime(2026, 3, 31, 23, 59, 59, tzinfo=UTC)
@@ -57,6 +59,7 @@ def look(job: Job, now: datetime) -> Sequence[Run]:
 
 @pytest.fixture
 def job(committed_world: World) -> Job:
+    packing.came(packing.LONG_AGO)
     found = packing.monthly_job()
     since(found, datetime(2026, 3, 1, 3, tzinfo=UTC))
     OrmQ.objects.all().delete()
@@ -116,6 +119,60 @@ def test_what_somebody_has_made_before_is_not_made_again(
     assert news == {None: True, "clinic-001": False, "clinic-002": True}
     packet.refresh_from_db()
     assert packet.maker == committed_world.person("olivia")
+
+
+@HERE
+def test_what_was_made_before_the_month_was_over_does_not_stand_for_it(
+    committed_world: World, job: Job, local_vault: Path
+) -> None:
+    with packing.planned_at(datetime(2026, 3, 15, tzinfo=UTC)):
+        half = packing.make(committed_world, client="clinic-001", period=packing.month(2026, 3))
+    files = packing.working_files(half)
+    [run] = look(job, DUE)
+    assert (run.status, run.error_message) == ("SUCCESS", "")
+    assert all(item["is_new"] for item in run.result_summary["packets"])
+    whole = Packet.objects.get(client="clinic-001", run=run)
+    assert (whole.revision, whole.maker) == (2, None)
+    assert whole.reason == "Revision 1 was made before the period was over."
+    packing.check_complete(whole)
+    supersedes = packing.document(whole)["supersedes"]
+    assert (supersedes["packetId"], supersedes["reason"]) == (half.name, whole.reason)
+    half.refresh_from_db()
+    assert (half.status, packing.working_files(half)) == ("complete", files)
+    # Wanted again, by another run: what there is now stands for the month.
+    later = {"intended_at": DUE + timedelta(hours=1), "max_attempts": run.max_attempts}
+    again = Run.objects.create(job_type=run.job_type, triggered_by="tests", **later)
+    for one in (run, again, again):
+        tasks.execute_run(str(one.pk))
+    again.refresh_from_db()
+    assert (again.status, again.error_message) == ("SUCCESS", "")
+    assert not any(item["is_new"] for item in again.result_summary["packets"])
+    assert Packet.objects.count() == len(SCOPES) + 1
+
+
+@HERE
+def test_a_client_has_packets_from_the_month_in_which_it_came(job: Job, local_vault: Path) -> None:
+    packing.came(datetime(2026, 4, 30, 23, 59, 59, tzinfo=UTC), "clinic-002")
+    packing.came(datetime(2026, 4, 1, tzinfo=UTC), "clinic-001")
+    both = look(job, datetime(2026, 5, 14, tzinfo=UTC))
+    assert [run.status for run in both] == ["SUCCESS", "SUCCESS"]
+    assert made("2026-03-01") == [None]
+    assert made("2026-04-01") == SCOPES
+
+
+@HERE
+def test_a_client_that_was_closed_has_packets_while_something_happened_to_it(
+    job: Job, local_vault: Path
+) -> None:
+    helpers.record(datetime(2026, 3, 31, 23, 59, 59, 999_999, tzinfo=UTC), client="clinic-002")
+    helpers.record(datetime(2026, 5, 1, tzinfo=UTC), client="clinic-002")
+    sealing.seal_pending()
+    Client.objects.filter(pk="clinic-002").update(is_active=False)
+    march, april = look(job, datetime(2026, 5, 14, tzinfo=UTC))
+    assert made("2026-03-01") == SCOPES
+    assert made("2026-04-01") == [None, "clinic-001"]
+    assert march.result_summary["left_out"] == []
+    assert april.result_summary["left_out"] == ["clinic-002"]
 
 
 @HERE

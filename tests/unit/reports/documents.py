@@ -119,6 +119,15 @@ def valid() -> dict[str, Any]:
                 "fileName": "a.csv", "mediaType": "text/csv", "sizeBytes": 10,
             }
         ],
+        "artifactListing": {
+            "total": 2,
+            "isTruncated": True,
+            "source": {
+                "query": "artifacts.listed", "kind": "records", "count": 2,
+                "objectType": "artifact", "objects": [ARTIFACT, f"{ARTIFACT[:-1]}1"],
+                "objectsSha256": digests.sha256_tag(b"x"),
+            },
+        },
         "annexes": [
             {
                 "id": "accounts", "title": "Accounts", "total": 3, "isTruncated": True,

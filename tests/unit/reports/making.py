@@ -76,11 +76,14 @@ def chain(name: str, *, said: str | None = None, issuer: str = "service") -> tup
     return (certificates.issue_person(key(issuer), top, subject, VALID, 12), root)
 
 
-def plain_pdf(json_sha256: str, *, name: str = NAME, pages: int = 2) -> bytes:
-    """An unsigned PDF that names its JSON packet."""
+def plain_pdf(
+    json_sha256: str, *, name: str = NAME, pages: int = 2, keywords: str = f"maker {MAKER}"
+) -> bytes:
+    """An unsigned PDF that names its JSON packet, and who asked for it."""
     output = BytesIO()
     canvas = Canvas(output, invariant=True)
     canvas.setSubject(f"{name}, JSON packet {json_sha256}")
+    canvas.setKeywords(keywords)
     for page in range(pages):
         canvas.drawString(72, 700, f"Page {page + 1} of {pages}: 17 logins failed.")
         canvas.showPage()
@@ -148,6 +151,18 @@ def content(**changes: Any) -> dict[str, Any]:
             },
         },
         "artifacts": [],
+        "artifactListing": {
+            "total": 0,
+            "isTruncated": False,
+            "source": {
+                "query": "artifacts.listed",
+                "kind": "records",
+                "count": 0,
+                "objectType": "artifact",
+                "objects": [],
+                "objectsSha256": digests.sha256_tag(b""),
+            },
+        },
         "annexes": [],
         "completeness": {
             "observed": Observed((), Archived(tree.size, None, 0), Heartbeat(0, (), 0)).as_dict(),
@@ -269,7 +284,8 @@ def made_of(
 ) -> Made:
     """The files of a packet that says this."""
     raw = build(said)
-    pdf = first(plain_pdf(digests.sha256_tag(raw)))
+    maker = said["maker"]["person"] if said["maker"] else "none"
+    pdf = first(plain_pdf(digests.sha256_tag(raw), keywords=f"maker {maker}"))
     countersigned = second(pdf)
     return Made(PacketFilesGiven(raw, sig(raw), pdf, sig(pdf), countersigned, sig(countersigned)))
 

@@ -130,6 +130,10 @@ def test_other_spellings_are_refused(spell: Callable[[bytes], bytes]) -> None:
 
 
 CONTRADICTIONS: dict[str, tuple[Path, Any]] = {
+    "fewer-artefacts-than-listed": (("artifactListing", "total"), 0),
+    "artefacts-cut-in-silence": (("artifactListing", "isTruncated"), False),
+    "artefacts-of-no-source": (("artifactListing", "source"), None),
+    "artefacts-by-another-count": (("artifactListing", "source", "count"), 3),
     "no-schema-of-ours": (("schema",), "strongroom/soc2-packet/v2"),
     "no-name": (("packetId",), "SOC2_Evidence_Acme"),
     "another-packet's-seed": (("packetId",), "SOC2_Evidence_acme_2026-09-01_2026-09-30"),

@@ -135,3 +135,13 @@ def test_any_text_is_read_or_refused(start: str, end: str) -> None:
         assert refused.field in ("startDate", "endDate")
     else:
         assert period.start < period.end
+
+
+@pytest.mark.parametrize(
+    "start", ["0001-01-01", "0999-12-31T23:59:59Z", "1000-01-01T00:00:00+01:00"]
+)
+def test_a_year_that_names_can_not_hold_is_refused(start: str) -> None:
+    with pytest.raises(PeriodRefused) as refused:
+        parse(start, "1000-01-31")
+    assert refused.value.field == "startDate"
+    assert parse("1000-01-01", "1000-01-31").start.year == 1000

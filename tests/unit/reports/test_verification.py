@@ -70,9 +70,7 @@ def test_nothing_is_not_success() -> None:
 def test_a_pdf_alone_with_both_signatures_is_valid_as_a_pdf() -> None:
     report = verify(PacketFilesGiven(pdf=making.make().countersigned))
     assert report.verdict is Verdict.VALID
-    assert {note.code for note in report.notes} == {
-        "maker_unknown", "json_not_given", "sig_not_given",
-    }  # fmt: skip
+    assert {note.code for note in report.notes} == {"json_not_given", "sig_not_given"}
     assert any("JSON packet" in sentence for sentence in report.not_checked)
 
 
@@ -210,10 +208,27 @@ def test_the_maker_countersigned() -> None:
     both = making.second(made.pdf, "maker")
     files = made.with_(countersigned=both, countersigned_sig=None)
     refused(files, "countersigner_is_maker")
-    # Without the JSON packet nobody knows who the maker is, and the report says so.
+    # The PDF says too who the maker is.
+    refused(PacketFilesGiven(pdf=both), "countersigner_is_maker")
+
+
+def test_a_pdf_that_does_not_say_who_the_maker_is() -> None:
+    made = making.make()
+    plain = making.plain_pdf(digests.sha256_tag(made.json), keywords="")
+    both = making.second(making.first(plain), "maker")
     alone = verify(PacketFilesGiven(pdf=both))
-    assert alone.verdict is Verdict.VALID
-    assert "maker_unknown" in {note.code for note in alone.notes}
+    assert (alone.verdict, codes(alone)) == (Verdict.INCONCLUSIVE, {"maker_unknown"})
+    with_json = PacketFilesGiven(json=made.json, json_sig=made.files.json_sig, pdf=both)
+    refused(with_json, "countersigner_is_maker")
+
+
+def test_a_pdf_that_names_another_maker_than_its_json_packet() -> None:
+    made = making.make()
+    plain = making.plain_pdf(digests.sha256_tag(made.json), keywords="maker none")
+    both = making.second(making.first(plain))
+    files = PacketFilesGiven(json=made.json, json_sig=made.files.json_sig, pdf=both)
+    refused(files, "pdf_json_differs")
+    assert verify(PacketFilesGiven(pdf=both)).verdict is Verdict.VALID
 
 
 def test_two_ids_of_one_human() -> None:
@@ -275,6 +290,17 @@ def test_a_compromised_key_counts_only_where_somebody_saw_it_before(
     assert verify(made.files, making.signers(entry), anchors=seen).verdict is Verdict.VALID
     late = dict.fromkeys(seen, SIGNED + timedelta(days=40))
     refused(made.files, "key_compromised", entry, anchors=late)
+
+
+def test_the_age_of_the_first_signature_is_not_that_of_the_second_sig_file() -> None:
+    """Who stole the service's key can write a .sig file beside what was countersigned since."""
+    made = making.make()
+    seen = dict.fromkeys(map(digests.sha256_tag, (made.json, made.pdf)), SIGNED)
+    entry = compromised("service", "packet", days=20)
+    report = refused(made.files, "key_compromised", entry, anchors=seen)
+    assert {issue.where for issue in report.issues} == {"countersigned.sig"}
+    without = made.with_(countersigned_sig=None)
+    assert verify(without, making.signers(entry), anchors=seen).verdict is Verdict.VALID
 
 
 def test_signatures_of_the_future() -> None:

@@ -54,6 +54,24 @@ def test_odd_values(make: object, series: list[tuple[str, int | str]]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        ([], "no data"),
+        ([("2026-11-21", 1052)], "2026-11-21: 1,052"),
+        ([("week", "no data")], "week: no data"),
+        ([("a", 0), ("b", 0.0)], "each of the 2 values is 0"),
+        ([("a", 0), ("b", "no data")], "no number above 0"),
+        ([("a", 0), ("b", 1)], None),
+        ([("a", "no data"), ("b", 1)], None),
+    ],
+)
+def test_what_a_drawing_would_not_show_is_one_line(
+    series: list[tuple[str, int | str]], expected: str | None
+) -> None:
+    assert charts.in_words(series) == expected
+
+
 def test_svg_has_a_title_a_description_and_nothing_of_the_texts_is_markup() -> None:
     hostile = '</text><script>alert("1")</script>&amp;'
     svg = charts.svg_bars(hostile, hostile, [(hostile[:20], 1)])

@@ -80,6 +80,8 @@ def test_the_document_tells_its_title_and_language(pdf: bytes) -> None:
         "SOC 2 evidence packet, Acme Health Ltd, 1 October 2026 to 31 October 2026"
     )
     assert DIGEST in str(reader.metadata.subject)
+    maker = document(1)["maker"]
+    assert reader.metadata.keywords == f"maker {maker['person']}"
     made = reader.metadata.creation_date
     assert made == datetime.fromisoformat(GENERATED_AT)
     assert {tuple(map(round, page.mediabox)) for page in reader.pages} == {(0, 0, 595, 842)}
@@ -165,11 +167,35 @@ def test_a_packet_of_the_platform_that_the_schedule_made() -> None:
     assert "the schedule" in text
 
 
+def test_a_chart_of_one_value_or_of_zeros_is_a_line() -> None:
+    made = document(1, 1)
+    one, zeros = made["executiveSummary"]["charts"]
+    one["series"] = [{"label": "2026-10-05", "value": 52}]
+    zeros["series"] = [{"label": f"outcome {n}", "value": 0} for n in range(3)]
+    page = " ".join(pdfs.texts(assembling.pdf_bytes(made, json_sha256=DIGEST))[1].split())
+    assert "Logins by outcome (events) · 2026-10-05: 52 Source: logins.failed: 64" in page
+    assert "Failed logins by day (events) · each of the 3 values is 0" in page
+    assert "outcome 2 0 Source: logins.failed: 64" in page
+
+
 def test_a_packet_without_anything() -> None:
     empty = document(0, 0) | {"artifacts": [], "annexes": [], "facts": {}, "completeness": {}}
     empty["executiveSummary"] |= {"headline": [], "charts": [], "text": []}
     empty["samples"] = {"lines": [], "proof": {"tree_size": 0, "indexes": [], "hashes": []}}
     assert pdfs.texts(assembling.pdf_bytes(empty, json_sha256=DIGEST))
+
+
+def test_artefacts_that_are_not_listed_are_counted() -> None:
+    made = document(1)
+    made["artifactListing"] |= {"total": 1_204, "isTruncated": True}
+    for result in made["controls"][0]["testingResults"][:1]:
+        result |= {"fact": f"artifacts.{made['controls'][0]['controlId']}", "value": 203}
+    for item in made["artifacts"]:
+        item |= {"title": "long " * 40}
+    text = " ".join(" ".join(pdfs.texts(assembling.pdf_bytes(made, json_sha256=DIGEST))).split())
+    assert "4 of 1,204 are listed, of each control the oldest." in text
+    assert "1 of 203 are listed." in text
+    assert "long …" in text and "long " * 30 not in text
 
 
 def test_the_same_document_gives_the_same_bytes() -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from reports.rendering import RenderingFailed, process, render
+from reports.rendering.process import RendererStopped
 from tests.reports_documents import document
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -66,6 +67,13 @@ def test_memory_is_limited() -> None:
     with pytest.raises(RenderingFailed) as caught:
         render(large, json_sha256=DIGEST, memory_bytes=170 * MIB)
     assert caught.value.code == "rendering_memory"
+
+
+def test_what_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(RendererStopped, match="could not be started") as caught:
+        render(document(), json_sha256=DIGEST)
+    assert caught.value.code == "rendering_not_started"
 
 
 def test_cpu_time_is_limited() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.rendering import fonts
-from reports.rendering.text import legible, plain, short_digest
+from reports.rendering.text import cut, legible, plain, short_digest
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,11 @@ def test_values(value: object, shown: str) -> None:
 def test_digests_are_shortened_in_the_middle() -> None:
     assert short_digest("sha256:" + "0123456789abcdef" * 4) == "sha256:0123456789ab…abcdef"
     assert short_digest("sha256:0123") == "sha256:0123"
+
+
+def test_a_long_line_is_cut_by_what_the_page_shows_of_it() -> None:
+    assert cut("x" * 120) == "x" * 120
+    assert cut("x" * 121) == "x" * 120 + "…"
+    unseen = "\U0001d11e"  # no shipped font draws it: it is written as its code point
+    assert len(legible(cut(unseen * 200))) <= 121
+    assert cut(unseen * 3) == unseen * 3
