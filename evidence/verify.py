@@ -59,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 valid, 1 invalid, 2 wrong usage, 3 could not check.",
     )
     parser.add_argument("package", type=Path, metavar="PACKAGE.zip")
+    add_trust(parser, timestamps="check the timestamp beside the package too", thing="package")
+    return parser
+
+
+def add_trust(parser: argparse.ArgumentParser, *, timestamps: str, thing: str) -> None:
+    """The options that verifiers share: what to trust, what to ask for, how to answer."""
     parser.add_argument(
         "--signers",
         type=Path,
@@ -69,15 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         "--tsa-certificates",
         type=Path,
         metavar="FILE",
-        help="timestamp authorities to trust, in PEM: check the timestamp beside the package too",
+        help=f"timestamp authorities to trust, in PEM: {timestamps}",
     )
     parser.add_argument(
         "--require-countersign",
         action="store_true",
-        help="ask for a countersignature even if the package's own policy asks for none",
+        help=f"ask for a countersignature even if the {thing}'s own policy asks for none",
     )
     parser.add_argument("--json", action="store_true", help="answer as JSON")
-    return parser
 
 
 def could_not_check(error: Exception, *, as_json: bool) -> int:

@@ -15,7 +15,13 @@ from sealing.errors import StrongroomError
 from sealing.results import EXIT_COULD_NOT_CHECK, exit_code
 
 try:
-    from evidence.verify import CouldNotCheck, could_not_check, load_certificates, load_signers
+    from evidence.verify import (
+        CouldNotCheck,
+        add_trust,
+        could_not_check,
+        load_certificates,
+        load_signers,
+    )
     from reports.formats.packet_report import PacketReport
     from reports.formats.verification import PacketFilesGiven, verify_packet
     from reports.verify_files import FilesMisnamed, read_files, told
@@ -53,24 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         help="any of .json, .pdf and .countersigned.pdf; a .sig file beside each is read too, and"
         " one that lies elsewhere can be named",
     )
-    parser.add_argument(
-        "--signers",
-        type=Path,
-        metavar="FILE",
-        help="the public keys to trust (default: $AUDIT_SIGNERS_FILE, then ./signers.json)",
-    )
-    parser.add_argument(
-        "--tsa-certificates",
-        type=Path,
-        metavar="FILE",
-        help="timestamp authorities to trust, in PEM: check the timestamps in the PDF too",
-    )
-    parser.add_argument(
-        "--require-countersign",
-        action="store_true",
-        help="ask for a countersignature even if the packet's own policy asks for none",
-    )
-    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    add_trust(parser, timestamps="check the timestamps in the PDF too", thing="packet")
     return parser
 
 

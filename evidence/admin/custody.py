@@ -13,7 +13,7 @@ from access.admin.components import CustodyStep
 from audit.events import EventType
 from audit.models import AuditEvent
 from evidence.admin import columns
-from evidence.admin.custody_people import Cast
+from evidence.admin.custody_people import Cast, taken_step
 from evidence.admin.custody_vault import (
     FAILED,
     Kept,
@@ -23,7 +23,6 @@ from evidence.admin.custody_vault import (
     vault_steps,
 )
 from evidence.models import CountersignEntry, Package, PackageStatus, PackageTimestamp
-from sealing import canonical
 from sealing.external import DISABLED
 
 _TAKEN = (EventType.EVIDENCE_PACKAGE_DOWNLOADED, EventType.EVIDENCE_PACKAGE_COUNTERSIGN_REFUSED)
@@ -47,7 +46,7 @@ def steps(package: Package, kept: Kept | None = None) -> list[CustodyStep]:
     later = [
         *(_countersigned(entry, package, cast) for entry in entries),
         *(lock_step(lock, package, cast) for lock in kept.locks[1:]),
-        *(_taken(event, package, cast) for event in events),
+        *(taken_step(event, package.client_id, cast) for event in events),
     ]
     return [
         *_made(package, cast),
@@ -191,19 +190,4 @@ def _events(package: Package) -> list[AuditEvent]:
             recorder="strongroom",
             type__in=_TAKEN,
         ).order_by("-seq")[:SHOWN_EVENTS]
-    )
-
-
-def _taken(event: AuditEvent, package: Package, cast: Cast) -> CustodyStep:
-    account = cast.who(event.actor_id)
-    data = canonical.loads(event.event.encode())["data"]
-    refused = event.type == EventType.EVIDENCE_PACKAGE_COUNTERSIGN_REFUSED
-    return CustodyStep(
-        what="Countersignature refused" if refused else f"Downloaded {data['file']}",
-        who=account,
-        at=event.occurred_at,
-        state="denied" if refused else "unknown",
-        role=cast.role(account, event.occurred_at, package.client_id),
-        digest=None if refused else data["sha256"],
-        detail=data["code"].replace("_", " ") if refused else "",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from django.utils.html import format_html
@@ -19,10 +19,18 @@ PLACES: Final[Mapping[str, str]] = {
 }
 
 
-def deposited(deposit: Deposit, cast: Cast) -> Iterator[CustodyStep]:
-    """That it was put into the vault, with its files."""
+def deposited(
+    deposit: Deposit, cast: Cast, facts: Iterable[tuple[str, Any]] | None = None
+) -> Iterator[CustodyStep]:
+    """That it was put into the vault, with its files.
+
+    Args:
+        facts: what to tell of the files; without it, how each is protected.
+    """
     who = cast.who(deposit.actor_id)
-    files = deposit.objects_kept.order_by("name")
+    if facts is None:
+        files = deposit.objects_kept.order_by("name")
+        facts = [(item.name, item.protection) for item in files]
     yield CustodyStep(
         what=f"Deposited in {PLACES[deposit.mode]}",
         who=who,
@@ -30,15 +38,13 @@ def deposited(deposit: Deposit, cast: Cast) -> Iterator[CustodyStep]:
         state="complete",
         role=cast.role(who, deposit.deposited_at, deposit.client_id),
         detail="Every file was read back and compared before this was recorded.",
-        facts=[
-            ("Folder", components.identifier(deposit.folder)),
-            *((item.name, f"{item.protection}") for item in files),
-        ],
+        facts=[("Folder", components.identifier(deposit.folder)), *facts],
     )
 
 
-def lock_step(lock: DepositLock, deposit: Deposit, cast: Cast) -> CustodyStep:
+def lock_step(lock: DepositLock, cast: Cast) -> CustodyStep:
     """One state of the lock."""
+    deposit = lock.deposit
     who = cast.who(lock.actor_id)
     return CustodyStep(
         what="Locked" if lock.number == 1 else f"Lock changed, state {lock.number}",

@@ -1,4 +1,4 @@
-"""Who acted, with the role held at that time: looked up once for a whole page."""
+"""Who acted, with the role held at that time, looked up once for a page; and what was taken."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from access.admin.components import CustodyStep
 from access.models import Grant, User
 from access.roles import Role
+from audit.models import AuditEvent
+from sealing import canonical
 
 _PERSON = "user:"
 _PARTS = {"service:worker": "Strongroom, the worker"}
@@ -51,3 +54,19 @@ class Cast:
             and grant.client_id in (None, client_id)
         }
         return ", ".join(role.value for role in Role if role.value in names) or None
+
+
+def taken_step(event: AuditEvent, client_id: str | None, cast: Cast) -> CustodyStep:
+    """That a file was downloaded, or a countersignature refused."""
+    account = cast.who(event.actor_id)
+    data = canonical.loads(event.event.encode())["data"]
+    refused = event.outcome == "denied"
+    return CustodyStep(
+        what="Countersignature refused" if refused else f"Downloaded {data['file']}",
+        who=account,
+        at=event.occurred_at,
+        state="denied" if refused else "unknown",
+        role=cast.role(account, event.occurred_at, client_id),
+        digest=None if refused else data["sha256"],
+        detail=data["code"].replace("_", " ") if refused else "",
+    )

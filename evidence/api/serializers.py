@@ -202,21 +202,13 @@ class IssueAnswer(serializers.Serializer[Any]):
     where = serializers.CharField(allow_null=True)
 
 
-class VerifyAnswer(serializers.Serializer[Any]):
-    """The outcome of a verification."""
+class VerdictAnswer(serializers.Serializer[Any]):
+    """What every verification tells: of each part, whether it was checked and whether it holds."""
 
-    package_path = serializers.CharField()
-    package_exists = serializers.BooleanField()
-    package_sha256 = serializers.CharField(allow_null=True)
-    manifest_exists = serializers.BooleanField()
-    manifest_valid = serializers.BooleanField()
     signature_checked = serializers.BooleanField()
     signature_valid = serializers.BooleanField()
     countersign_checked = serializers.BooleanField()
     countersign_valid = serializers.BooleanField()
-    countersign_count = serializers.IntegerField()
-    mac_checked = serializers.BooleanField()
-    mac_valid = serializers.BooleanField()
     timestamp_checked = serializers.BooleanField()
     timestamp_valid = serializers.BooleanField()
     proofs_checked = serializers.BooleanField()
@@ -224,3 +216,16 @@ class VerifyAnswer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=["VALID", "INVALID", "INCONCLUSIVE"])
     issues = IssueAnswer(many=True)
     message = serializers.CharField()
+
+
+class VerifyAnswer(VerdictAnswer):
+    """The outcome of a verification."""
+
+    package_path = serializers.CharField()
+    package_exists = serializers.BooleanField()
+    package_sha256 = serializers.CharField(allow_null=True)
+    manifest_exists = serializers.BooleanField()
+    manifest_valid = serializers.BooleanField()
+    countersign_count = serializers.IntegerField()
+    mac_checked = serializers.BooleanField()
+    mac_valid = serializers.BooleanField()

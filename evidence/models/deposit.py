@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from access.models import Client, Person, User
 from audit.models.log import ClockTimestamp
 from evidence.formats.contents import VaultMode
+from evidence.models.kept import KeptFile, LockState
 
 
 class DepositKind(models.TextChoices):
@@ -55,22 +56,11 @@ class Deposit(models.Model):
         return self.folder
 
 
-class DepositObject(models.Model):
-    """One file of a deposit. Files are added, never changed."""
+class DepositObject(KeptFile):
+    """One file of a deposit."""
 
-    fact_table = True
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     deposit = models.ForeignKey(Deposit, models.PROTECT, related_name="objects_kept")
     name = models.CharField(max_length=200)
-    sha256 = models.CharField(max_length=71)
-    size_bytes = models.BigIntegerField()
-    # Of an object store; empty in a folder.
-    version_id = models.CharField(max_length=1024, blank=True, default="")
-    # What protects it, as read back: ``read-only``, ``read-only, immutable``, ``COMPLIANCE``…
-    protection = models.CharField(max_length=200)
-    retain_until = models.DateTimeField()
-    stored_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         verbose_name = "file of a deposit"
@@ -83,19 +73,10 @@ class DepositObject(models.Model):
         return self.name
 
 
-class DepositLock(models.Model):
-    """One state of a deposit's lock. The highest number rules; none is shorter than before."""
+class DepositLock(LockState):
+    """One state of a deposit's lock."""
 
-    fact_table = True
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     deposit = models.ForeignKey(Deposit, models.PROTECT, related_name="locks")
-    number = models.PositiveIntegerField()
-    retain_until = models.DateTimeField()
-    legal_holds = models.JSONField(default=list)
-    locked_at = models.DateTimeField()
-    actor_id = models.CharField("by", max_length=256)
-    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         verbose_name = "lock of a deposit"

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from audit.models.log import ClockTimestamp
 from evidence.formats.contents import VaultMode
+from evidence.models.kept import KeptFile, LockState
 from evidence.models.package import Package
 
 
@@ -36,22 +37,11 @@ class VaultCopy(models.Model):
         return self.folder
 
 
-class VaultObject(models.Model):
-    """One file of a package in the vault. Files are added, never changed."""
+class VaultObject(KeptFile):
+    """One file of a package in the vault."""
 
-    fact_table = True
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     package = models.ForeignKey(Package, models.PROTECT, related_name="vault_objects")
     name = models.CharField(max_length=120)
-    sha256 = models.CharField(max_length=71)
-    size_bytes = models.BigIntegerField()
-    # Of an object store; empty in a folder.
-    version_id = models.CharField(max_length=1024, blank=True, default="")
-    # What protects it, as read back: ``read-only``, ``read-only, immutable``, ``COMPLIANCE``…
-    protection = models.CharField(max_length=200)
-    retain_until = models.DateTimeField()
-    stored_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         verbose_name = "vault object"
@@ -64,23 +54,13 @@ class VaultObject(models.Model):
         return self.name
 
 
-class VaultLock(models.Model):
-    """One state of a package's lock. The highest number rules; none is ever shorter than before."""
+class VaultLock(LockState):
+    """One state of a package's lock, which lies in the vault as a document too."""
 
-    fact_table = True
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     package = models.ForeignKey(Package, models.PROTECT, related_name="vault_locks")
-    number = models.PositiveIntegerField()
     retention_policy = models.CharField(max_length=64)
-    retain_until = models.DateTimeField()
-    legal_holds = models.JSONField(default=list)
     name = models.CharField(max_length=120)
     sha256 = models.CharField(max_length=71)
-    locked_at = models.DateTimeField()
-    # Who caused it: ``user:…``, or ``service:…`` for the export itself.
-    actor_id = models.CharField("by", max_length=256)
-    created_at = models.DateTimeField(db_default=ClockTimestamp(), editable=False)
 
     class Meta:
         verbose_name = "vault lock"

@@ -18,7 +18,14 @@ from evidence.formats import countersign as formats
 from evidence.formats import names
 from evidence.formats.check_countersign import PURPOSE
 from evidence.models import CountersignEntry, Package
-from evidence.services import checking, countersign_file, countersign_vault, locating, requests
+from evidence.services import (
+    checking,
+    countersign_file,
+    countersign_vault,
+    locating,
+    requests,
+    violations,
+)
 from evidence.services.errors import (
     AlreadyCountersigned,
     CountersignerIsMaker,
@@ -190,7 +197,7 @@ def _countersign(actor: Actor, request: _Request, signer: Signer) -> Countersign
                 },
             )
     except IntegrityError as error:
-        raise _translated(error) from error
+        raise violations.refusal_of(error, _CONSTRAINTS) from error
     return entry
 
 
@@ -242,13 +249,6 @@ def _store(
         scheme=formats.SCHEME,
         entry=raw.decode(),
     )
-
-
-def _translated(error: IntegrityError) -> Exception:
-    """The refusal behind a constraint that was violated; the error itself for any other."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    refusal = _CONSTRAINTS.get(getattr(diagnosis, "constraint_name", None) or "")
-    return error if refusal is None else refusal("The database refuses this countersignature.")
 
 
 def _record_refusal(actor: Actor, package: Package, code: str) -> None:

@@ -156,7 +156,7 @@ def steps(artifact: Artifact) -> list[CustodyStep]:
     cast = Cast.of([*actors, deposit.actor_id], [artifact.account])
     sender = artifact.account
     later = [
-        *(custody_deposits.lock_step(lock, deposit, cast) for lock in locks[1:]),
+        *(custody_deposits.lock_step(lock, cast) for lock in locks[1:]),
         *(_taken(event, artifact, cast) for event in events),
     ]
     return [
@@ -170,7 +170,7 @@ def steps(artifact: Artifact) -> list[CustodyStep]:
             detail=artifact.origin,
         ),
         *custody_deposits.deposited(deposit, cast),
-        *(custody_deposits.lock_step(lock, deposit, cast) for lock in locks[:1]),
+        *(custody_deposits.lock_step(lock, cast) for lock in locks[:1]),
         *sorted(later, key=lambda step: str(step.at)),
     ]
 

@@ -12,18 +12,16 @@ from access.admin import components
 from access.admin.components import CustodyStep
 from audit.events import EventType
 from audit.models import AuditEvent
-from evidence.admin.custody_people import Cast
+from evidence.admin.custody_deposits import deposited, lock_step
+from evidence.admin.custody_people import Cast, taken_step
 from evidence.admin.custody_vault import FAILED, reason_of
-from evidence.formats.contents import VaultMode
 from evidence.models import Deposit, DepositLock
 from reports.admin import columns
 from reports.models import Packet, PacketCountersignature, PacketStatus
-from sealing import canonical
 from sealing.external import DISABLED
 
 SHOWN_EVENTS = 50
 _TAKEN = (EventType.REPORTS_PACKET_DOWNLOADED, EventType.REPORTS_PACKET_COUNTERSIGN_REFUSED)
-_PLACES = {VaultMode.LOCAL: "the local vault", VaultMode.S3: "the S3 bucket with Object Lock"}
 _SCHEDULE = "The schedule"
 
 
@@ -37,13 +35,13 @@ def steps(packet: Packet) -> list[CustodyStep]:
     cast = Cast.of([*actors, *([packet.deposit.actor_id] if packet.deposit else [])], accounts)
     later = [
         *([_countersigned(second, packet, cast)] if second else []),
-        *(_lock_step(lock, packet, cast) for lock in locks[1:]),
-        *(_taken(event, packet, cast) for event in events),
+        *(lock_step(lock, cast) for lock in locks[1:]),
+        *(taken_step(event, packet.client_id, cast) for event in events),
     ]
     return [
         *_made(packet, cast),
         *_deposited(packet, cast),
-        *(_lock_step(lock, packet, cast) for lock in locks[:1]),
+        *(lock_step(lock, cast) for lock in locks[:1]),
         *sorted(later, key=lambda step: str(step.at)),
         *_awaited(packet),
     ]
@@ -125,16 +123,7 @@ def _deposited(packet: Packet, cast: Cast) -> Iterator[CustodyStep]:
                 detail="No copy in a vault is recorded. Have the vault audited.",
             )
         return
-    who = cast.who(deposit.actor_id)
-    yield CustodyStep(
-        what=f"Deposited in {_PLACES[VaultMode(deposit.mode)]}",
-        who=who,
-        at=deposit.deposited_at,
-        state="complete",
-        role=cast.role(who, deposit.deposited_at, packet.client_id),
-        detail="Every file was read back and compared before this was recorded.",
-        facts=[("Folder", components.identifier(deposit.folder)), *_kept(deposit)],
-    )
+    yield from deposited(deposit, cast, _kept(deposit))
 
 
 def _kept(deposit: Deposit) -> list[tuple[str, Any]]:
@@ -152,22 +141,6 @@ def _ending(name: str) -> str:
         (".json", "JSON"),
     )
     return next((words for ending, words in endings if name.endswith(ending)), name)
-
-
-def _lock_step(lock: DepositLock, packet: Packet, cast: Cast) -> CustodyStep:
-    who = cast.who(lock.actor_id)
-    return CustodyStep(
-        what="Locked" if lock.number == 1 else f"Lock changed, state {lock.number}",
-        who=who,
-        at=lock.locked_at,
-        state="sealed",
-        role=cast.role(who, lock.locked_at, packet.client_id),
-        facts=[
-            ("Until", components.when(lock.retain_until)),
-            ("Policy", components.identifier(packet.retention_policy)),
-            ("Legal holds", ", ".join(lock.legal_holds) or "None"),
-        ],
-    )
 
 
 def _countersigned(second: PacketCountersignature, packet: Packet, cast: Cast) -> CustodyStep:
@@ -205,19 +178,4 @@ def _events(packet: Packet) -> list[AuditEvent]:
         AuditEvent.objects.filter(
             object_id=packet.name, object_type="packet", recorder="strongroom", type__in=_TAKEN
         ).order_by("-seq")[:SHOWN_EVENTS]
-    )
-
-
-def _taken(event: AuditEvent, packet: Packet, cast: Cast) -> CustodyStep:
-    account = cast.who(event.actor_id)
-    data = canonical.loads(event.event.encode())["data"]
-    refused = event.type == EventType.REPORTS_PACKET_COUNTERSIGN_REFUSED
-    return CustodyStep(
-        what="Countersignature refused" if refused else f"Downloaded {data['file']}",
-        who=account,
-        at=event.occurred_at,
-        state="denied" if refused else "unknown",
-        role=cast.role(account, event.occurred_at, packet.client_id),
-        digest=None if refused else data["sha256"],
-        detail=data["code"].replace("_", " ") if refused else "",
     )

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from access.api.serializers import MomentField, StrictSerializer
+from evidence.api.serializers import VerdictAnswer
 from ops.models import RunStatus
 from reports.models import Framework, PacketStatus
 from reports.services.serving import DocumentFormat
@@ -183,34 +184,15 @@ class PacketPage(serializers.Serializer[Any]):
     results = PacketAnswer(many=True)
 
 
-class PacketIssueAnswer(serializers.Serializer[Any]):
-    """Something that stands in the way of VALID."""
-
-    code = serializers.CharField()
-    message = serializers.CharField()
-    where = serializers.CharField(allow_null=True)
-
-
-class PacketVerifyAnswer(serializers.Serializer[Any]):
+class PacketVerifyAnswer(VerdictAnswer):
     """The outcome of a verification: of each part, whether it was checked and whether it holds."""
 
     packet_id = serializers.CharField(allow_null=True)
     json_sha256 = serializers.CharField(allow_null=True)
     pdf_sha256 = serializers.CharField(allow_null=True)
-    signature_checked = serializers.BooleanField()
-    signature_valid = serializers.BooleanField()
     document_checked = serializers.BooleanField()
     document_valid = serializers.BooleanField()
-    proofs_checked = serializers.BooleanField()
-    proofs_valid = serializers.BooleanField()
     pdf_checked = serializers.BooleanField()
     pdf_valid = serializers.BooleanField()
-    countersign_checked = serializers.BooleanField()
-    countersign_valid = serializers.BooleanField()
-    timestamp_checked = serializers.BooleanField()
-    timestamp_valid = serializers.BooleanField()
     countersigner = serializers.CharField(allow_null=True)
-    verdict = serializers.ChoiceField(choices=["VALID", "INVALID", "INCONCLUSIVE"])
-    issues = PacketIssueAnswer(many=True)
     not_checked = serializers.ListField(child=serializers.CharField())
-    message = serializers.CharField()

@@ -25,6 +25,7 @@ from audit.events import Actor, EventType
 from audit.models import SigningKey
 from audit.services import keys, trail
 from evidence.formats.check_countersign import PURPOSE
+from evidence.services import violations
 from evidence.services.requests import MAX_MEANING, MAX_NOTE, text
 from evidence.services.vault import errors as vault_errors
 from reports import selectors
@@ -46,7 +47,7 @@ from sealing.errors import Conflict, Forbidden, NotFound, StrongroomError, TooLa
 
 MEANING: Final = "reviewed and approved"
 # What the trigger of the table says (reports migration 0002).
-_SAME_HUMAN: Final = "whoever made a packet does not countersign it"
+_TRIGGERS: Final = {"whoever made a packet does not countersign it": CountersignerIsMaker}
 _CONSTRAINTS: Final = {
     "reports_countersign_not_maker": CountersignerIsMaker,
     "reports_countersign_key_person": KeyIsNotYours,
@@ -220,7 +221,7 @@ def _store(actor: Actor, packet: Packet, signed: _Signed) -> PacketCountersignat
                 },
             )
     except IntegrityError as error:
-        raise _translated(error) from error
+        raise violations.refusal_of(error, _CONSTRAINTS, _TRIGGERS) from error
     return row
 
 
@@ -259,15 +260,6 @@ def _finish(actor: Actor, packet: Packet) -> None:
             outcome="failure",
             data={"code": error.code, "reason": error.message},
         )
-
-
-def _translated(error: IntegrityError) -> Exception:
-    """The refusal behind a constraint that was violated; the error itself for any other."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    refusal = _CONSTRAINTS.get(getattr(diagnosis, "constraint_name", None) or "")
-    if _SAME_HUMAN in (getattr(diagnosis, "message_primary", None) or ""):
-        refusal = CountersignerIsMaker
-    return error if refusal is None else refusal("The database refuses this countersignature.")
 
 
 def _record_refusal(actor: Actor, packet: Packet, code: str) -> None:
