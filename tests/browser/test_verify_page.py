@@ -85,8 +85,8 @@ def test_what_can_not_do_is_said_before_it_is_sent(
     package: Package, settings: Any, tmp_path: Path
 ) -> None:
     settings.EVIDENCE_UPLOAD_MAX_BYTES = 4096
-    other = tmp_path / "report.pdf"
-    other.write_bytes(b"%PDF")
+    other = tmp_path / "report.txt"
+    other.write_bytes(b"Figures")
     with serving() as address, visiting(require_tool("chromium"), address) as visit:
         page = visit.page
         visit.open("/verify/")

@@ -100,8 +100,8 @@ def test_a_read_only_installation_still_archives_and_verifies(
 
 def test_every_installation_has_one_of_each(world: World) -> None:
     builtin = {kind.name for kind in registry.all_types() if kind.is_builtin}
-    of_the_vault = {"vault_audit", "vault_holds"}
-    assert builtin == {*JOBS, "audit_verify_month", "restore_drill"} | of_the_vault
+    of_evidence = {"vault_audit", "vault_holds", "generate-soc2-evidence"}
+    assert builtin == {*JOBS, "audit_verify_month", "restore_drill"} | of_evidence
     assert set(Job.objects.filter(owner=None).values_list("name", flat=True)) == builtin
 
 

@@ -48,9 +48,9 @@ def test_a_countersigner_who_was_found_to_be_the_maker_does_not_count(world: Wor
 
 
 def test_makers_and_countersigners_of_elsewhere_are_who_they_say(world: World) -> None:
-    assert checking._human("officer") == "officer"
+    assert checking.human("officer") == "officer"
     person = str(world.user("oscar").person_id)
-    assert checking._human(person) == person
+    assert checking.human(person) == person
 
 
 # --- timestamps -----------------------------------------------------------------------------------

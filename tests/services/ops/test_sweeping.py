@@ -111,12 +111,12 @@ def test_a_pause_that_is_over_without_a_place_in_the_queue(
     assert sweep() == Swept()
 
 
-@pytest.mark.parametrize("fields", [{}, {"not_before": timezone.now() + AGO}], ids=["new", "pause"])
+@pytest.mark.parametrize("pauses", [False, True], ids=["new", "pause"])
 def test_what_waits_as_it_should_is_left_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+    world: World, monkeypatch: pytest.MonkeyPatch, pauses: bool
 ) -> None:
     add(monkeypatch)
-    run_of(job_of(world), **fields)
+    run_of(job_of(world), not_before=timezone.now() + AGO if pauses else None)
     assert sweep() == Swept()
     assert not OrmQ.objects.exists()
 
