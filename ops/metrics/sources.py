@@ -6,6 +6,7 @@ left add sources of their own at start-up; then the list is frozen.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -53,9 +54,9 @@ class Source(Collector):
         self.fill(families)
         yield from families.values()
 
+    @abstractmethod
     def fill(self, families: dict[str, Metric]) -> None:
         """Adds the values, each from an indexed look-up or a few."""
-        raise NotImplementedError
 
 
 _sources: ClosedList[Source] = ClosedList(

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from audit.events import Actor, EventType
 from audit.services import trail
+from evidence.services.outcomes import described
 from evidence.services.vault import depositing
 from evidence.services.vault.depositing import Committed
 from reports.models import Packet, PacketStatus
@@ -143,16 +144,6 @@ def of_storage(error: OSError) -> StorageUnavailable | StorageFailed:
         f"The working folder refuses ({errno.errorcode[error.errno]}, {error.strerror}): make room"
         " or check storage permission for EVIDENCE_PACKAGE_DIR."
     )
-
-
-def described(error: Exception) -> tuple[str, str]:
-    """A code and a sentence that hold no secret and no path."""
-    if isinstance(error, StrongroomError):
-        return error.code, error.message
-    if isinstance(error, OSError):
-        name = errno.errorcode.get(error.errno or 0, "EIO")
-        return "storage_error", f"The file could not be written: {name}, {error.strerror}."
-    return "internal_error", f"An unforeseen error ({type(error).__name__}); see the server's log."
 
 
 def _tell_failure(

@@ -14,6 +14,7 @@ from access.roles import Action
 from audit.events import Actor
 from audit.services import clock, trail
 from evidence.formats.names import PLATFORM
+from evidence.services.outcomes import described
 from ops.models import Run, RunStatus
 from ops.registry import RunContext
 from ops.services.execution import execute
@@ -171,7 +172,7 @@ def carry_out(context: RunContext) -> dict[str, Any]:
         except (LeaseLost, DatabaseError, InterfaceError):
             raise  # of no single packet: it concerns the run
         except (StrongroomError, OSError) as error:
-            code, reason = outcomes.described(error)
+            code, reason = described(error)
             log.error("a packet failed", packet=request.name, code=code, reason=reason)
             failures.append(_Failure(request, error))
         except Exception as error:
@@ -257,7 +258,7 @@ def _raise(context: RunContext, failures: Sequence[_Failure], total: int) -> NoR
     message = _message(failures, total)
     if passes and not is_last:
         raise PacketsDelayed(message)
-    codes = {outcomes.described(failure.error)[0] for failure in failures}
+    codes = {described(failure.error)[0] for failure in failures}
     raise PacketsFailed(message, code=codes.pop() if len(codes) == 1 else None)
 
 
@@ -275,7 +276,7 @@ def _message(failures: Sequence[_Failure], total: int) -> str:
     """Which packets failed and why; those that failed for the same reason together."""
     reasons: dict[str, list[str]] = {}
     for failure in failures:
-        _, message = outcomes.described(failure.error)
+        _, message = described(failure.error)
         reasons.setdefault(message, []).append(failure.request.client_id or PLATFORM)
     told = " ".join(f"{', '.join(who)}: {message}" for message, who in reasons.items())
     return f"{len(failures)} of {total} packets failed. {told}"

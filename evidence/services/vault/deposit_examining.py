@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evidence.models import Artifact, Deposit, DepositObject
-from evidence.services.vault import depositing
+from evidence.services.vault import holding
 from evidence.services.vault.base import Vault
 from evidence.services.vault.comparing import Examined, FolderExamination
 
@@ -16,7 +16,7 @@ def examine(deposit: Deposit, vault: Vault) -> Examined:
     """
     rows = {row.name: row for row in deposit.objects_kept.all()}
     state = deposit.locks.order_by("-number").first()
-    rules = None if state is None else depositing.lock_of(state)
+    rules = None if state is None else holding.lock_of(state)
     examination = FolderExamination(vault, deposit.folder, rows, rules)
     if not examination.check_names():
         return examination.found

@@ -208,7 +208,7 @@ def add(deposit: Deposit, source: Source) -> DepositObject:
     """
     _check_file_name(source.name)
     rules, vault = current(deposit), vault_of(deposit.mode)
-    kept = vault.add(deposit.folder, source, lock_of(rules))
+    kept = vault.add(deposit.folder, source, holding.lock_of(rules))
     failpoints.reach("vault-9")
     row, _ = DepositObject.objects.get_or_create(
         deposit=deposit, name=kept.name, defaults=_facts(kept, until=rules.retain_until)
@@ -216,7 +216,7 @@ def add(deposit: Deposit, source: Source) -> DepositObject:
     # Whoever changed the lock before the row was there did not see this file.
     while (latest := current(deposit)).number != rules.number:
         rules = latest
-        vault.protect(deposit.folder, [(kept.name, kept.version_id)], lock_of(rules))
+        vault.protect(deposit.folder, [(kept.name, kept.version_id)], holding.lock_of(rules))
     return row
 
 
@@ -225,23 +225,14 @@ def current(deposit: Deposit) -> DepositLock:
     return deposit.locks.order_by("-number")[0]
 
 
-def lock_of(state: DepositLock) -> Lock:
-    """What a state of the lock asks of the vault."""
-    return Lock(Retention(LockMode.COMPLIANCE, state.retain_until), bool(state.legal_holds))
-
-
 def protect(deposit: Deposit, vault: Vault) -> None:
-    """Puts the lock that rules on every file. It may change meanwhile, and whoever was slower
-    must not leave what ruled before: so it is asked again until it is the same.
-
-    Raises:
-        VaultUnavailable.
-    """
-    rules, done = current(deposit), 0
-    while rules.number != done:
-        kept = deposit.objects_kept.values_list("name", "version_id")
-        vault.protect(deposit.folder, kept.iterator(), lock_of(rules))
-        done, rules = rules.number, current(deposit)
+    """Puts the lock that rules on every file of a deposit. Raises VaultUnavailable."""
+    holding.protect_files(
+        vault,
+        deposit.folder,
+        ruling=lambda: current(deposit),
+        kept=lambda: deposit.objects_kept.values_list("name", "version_id").iterator(),
+    )
 
 
 def blocks(deposit: Deposit, name: str) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from audit.models import LegalHold
@@ -10,6 +10,7 @@ from audit.services import holds
 from evidence.formats import names
 from evidence.formats.vault import WormLock
 from evidence.models import Package, VaultLock
+from evidence.models.kept import LockState
 from evidence.services.vault.base import Lock, Vault
 from evidence.services.vault.errors import NotInVault
 from sealing.stores.base import LockMode, Retention
@@ -69,20 +70,35 @@ def current(package: Package) -> VaultLock:
     return found
 
 
-def lock_of(state: VaultLock) -> Lock:
+def lock_of(state: LockState) -> Lock:
     """What a state of the lock asks of the vault."""
     return Lock(Retention(LockMode.COMPLIANCE, state.retain_until), bool(state.legal_holds))
 
 
 def protect(package: Package, vault: Vault) -> None:
+    """Puts the lock that rules on every file of a package. Raises VaultUnavailable."""
+    protect_files(
+        vault,
+        package.vault_copy.folder,
+        ruling=lambda: current(package),
+        kept=lambda: package.vault_objects.values_list("name", "version_id").iterator(),
+    )
+
+
+def protect_files(
+    vault: Vault,
+    folder: str,
+    *,
+    ruling: Callable[[], LockState],
+    kept: Callable[[], Iterable[tuple[str, str]]],
+) -> None:
     """Puts the lock that rules on every file. It may change meanwhile, and whoever was slower
     must not leave what ruled before: so it is asked again until it is the same.
 
     Raises:
         VaultUnavailable.
     """
-    rules, done = current(package), 0
+    rules, done = ruling(), 0
     while rules.number != done:
-        kept = package.vault_objects.values_list("name", "version_id")
-        vault.protect(package.vault_copy.folder, kept.iterator(), lock_of(rules))
-        done, rules = rules.number, current(package)
+        vault.protect(folder, kept(), lock_of(rules))
+        done, rules = rules.number, ruling()
